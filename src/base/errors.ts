@@ -1,0 +1,37 @@
+/** Codes a peer can see (the names of protocol/status.ts) and the codecs' own. */
+export type ErrorCode =
+  | "NO_DESTINATION"
+  | "INVALID_BODY"
+  | "DUPLICATE_ID"
+  | "INVALID_COMMAND"
+  | "UNAUTHORIZED"
+  | "QUOTA"
+  | "SYSTEM"
+  | "NOT_IMPLEMENTED"
+  | "BUSY"
+  | "SESSION_LOST"
+  | "FRAME_TOO_LARGE"
+  | "FRAME_INVALID"
+  | "BAD_MAGIC"
+  | "PACKET_TRUNCATED"
+  | "HEADER_TOO_LARGE"
+  | "HEADER_INVALID"
+  | "BODY_INVALID"
+  | "CONFIG"
+  | "CLOSED"
+  | "TIMEOUT";
+
+/** The one error class. Switch on `code`; `message` is for people and may change; `cause` never leaves the process. */
+export class ImError extends Error {
+  override readonly name = "ImError";
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** Anything that was thrown, as an ImError: itself, or SYSTEM with the original as `cause`. */
+  static from(thrown: unknown, message = "Internal error"): ImError {
+    return thrown instanceof ImError ? thrown : new ImError("SYSTEM", message, { cause: thrown });
+  }
+}

@@ -1,0 +1,103 @@
+import type { CloseReason } from "../protocol/close_reason.ts";
+
+/**
+ * The seam between the core and any runtime. Adapters (runtime/*) translate and decide nothing; results are words.
+ * Bytes are Uint8Array views: never pass `.buffer`, it forgets offset and length.
+ */
+
+/** "sent": the kernel has it. "queued": taken, but wait for `drained` before the next. Nothing is ever dropped. */
+export type WriteResult = "sent" | "queued" | "closed";
+
+/** One open byte stream (TCP, TLS, the raw stream of an upgraded WebSocket, or a pipe in memory). */
+export interface Socket {
+  /** `203.0.113.7:51234`; IPv6 in brackets. */
+  readonly remote: string;
+  /** Never throws, never waits. After "queued" the adapter keeps the tail and calls `drained` when all has left. */
+  write(bytes: Uint8Array): WriteResult;
+  /** Stops and resumes `data` events, so that the kernel pushes back on the peer. */
+  pause(): void;
+  resume(): void;
+  /** Lets what was written leave, then ends. `closed` follows once. */
+  end(): void;
+  /** Drops the connection now. `closed` follows once. */
+  destroy(): void;
+}
+
+/** What a byte stream tells. `data` bytes are only valid during the call. */
+export interface SocketEvents {
+  data(bytes: Uint8Array): void;
+  drained(): void;
+  /** Exactly once, last. */
+  closed(): void;
+}
+
+/** One open connection that carries packets: a WebSocket (a packet per binary message) or TCP frames. */
+export interface Conn {
+  readonly remote: string;
+  readonly transport: "ws" | "tcp";
+  /** Hands over the packets of one flush, in order, in as few writes as possible. Never throws, never waits. */
+  send(packets: readonly Uint8Array[]): WriteResult;
+  /** Transport ping with empty payload. Only clients and links send pings (proto/WIRE.md "Heartbeats"). */
+  ping(): void;
+  pause(): void;
+  resume(): void;
+  /** Says why (close code and text on WebSocket, text on TCP), lets queued bytes leave, then ends; drops after 1.5 s. */
+  close(why: CloseReason): void;
+  /** Drops without a word. */
+  destroy(): void;
+  /** The largest frame taken from now on, in bytes. A larger one closes with TOO_LARGE before anything is allocated. */
+  limit(frameBytes: number): void;
+}
+
+/** What a connection tells its owner. Bytes of `packet` are only valid during the call: copy what is kept. */
+export interface ConnEvents {
+  /** One data frame's payload (a whole packet; never empty). */
+  packet(bytes: Uint8Array): void;
+  /** Any frame arrived, also pings and empty ones: the read deadline starts over. Called before `packet`. */
+  alive(): void;
+  /** A transport ping arrived (it was already answered with its payload echoed). */
+  pinged(): void;
+  /** After "queued": everything has left. */
+  drained(): void;
+  /** Exactly once, last. What the peer said, or CLOSE.GONE; for our own close the reason given. */
+  closed(why: CloseReason): void;
+}
+
+/** The owner of a new connection: told once, before its first event. Throwing drops the connection. */
+export type Accept = (conn: Conn) => ConnEvents;
+
+export interface Listening extends AsyncDisposable {
+  /** `tcp://127.0.0.1:8001`, with the port really bound. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops accepting; open connections stay. Dispose also drops those. */
+  stopAccepting(): void;
+}
+
+export interface ListenAt {
+  readonly hostname: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** Listens for TCP frames. Both addresses of `localhost` are bound. @throws {ImError} CONFIG when the port is taken. */
+export type ListenTcp = (at: ListenAt, accept: Accept) => Promise<Listening>;
+
+/** What a hono route gets as `c.env`: turns its request into a WebSocket, or undefined when this is no upgrade. */
+export interface HttpEnv {
+  /** Peer address without port. */
+  readonly remoteIp: string;
+  /** `ip:port` of the peer. */
+  readonly remote: string;
+  /** Completes the handshake; the response must be returned by the route. Call it at most once. */
+  upgrade(request: Request, accept: Accept): Response;
+}
+
+/** Serves a fetch handler over HTTP/1.1, with upgrades. Requests must bring their headers within 5 s and 8 KiB. */
+export type ServeHttp = (
+  at: ListenAt,
+  fetch: (request: Request, env: HttpEnv) => Response | Promise<Response>,
+) => Promise<Listening>;
+
+/** Opens a connection to `ws://…` or `tcp://…`. @throws {ImError} TIMEOUT or CLOSED with the runtime's error as cause. */
+export type Dial = (url: string, events: (conn: Conn) => ConnEvents, options?: { timeoutMs?: number }) => Promise<Conn>;

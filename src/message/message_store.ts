@@ -1,0 +1,132 @@
+import type { ImError } from "../base/errors.ts";
+
+/**
+ * Makes a request recognisable when it is sent again on an inner hop. `scope` names the channel, `n` counts its
+ * requests, everything below `low` has been answered and will not come again.
+ */
+export interface RequestKey {
+  readonly scope: string;
+  readonly n: number;
+  readonly low: number;
+}
+
+/** One message to be stored. Names were checked (protocol/names.ts), texts were measured (protocol/limits.ts). */
+export interface AppendRequest {
+  readonly app: string;
+  readonly sender: string;
+  /** Receiving account. (Groups come as another `kind` later.) */
+  readonly dest: string;
+  readonly type: number;
+  readonly body: string;
+  readonly extra: string;
+  /** Inner-hop key, remembered for 10 minutes. */
+  readonly key?: RequestKey | undefined;
+  /** The client's own id, unique per app and account, remembered for 7 days. */
+  readonly clientMsgId?: string | undefined;
+  /** Monotonic ms of this process's clock; if the commit has not begun by then, the answer is BUSY. */
+  readonly startBy: number;
+}
+
+/** The first answer for a message. Numbers are dense: `seq` per conversation, positions (`user_seq`) per account. */
+export interface Appended {
+  readonly messageId: bigint;
+  /** Unix nanoseconds, strictly growing in a store, never earlier than the conversation's last. */
+  readonly sendTime: bigint;
+  readonly seq: number;
+  readonly senderPos: number;
+  /** Equal to senderPos when somebody writes to themselves: one inbox row. */
+  readonly receiverPos: number;
+  /** Was stored by an earlier request with the same key or client id: answer it, do not push it. */
+  readonly duplicate: boolean;
+}
+
+/** BUSY: not stored, wait. SYSTEM: not stored, try again. DUPLICATE_ID: same client id, other content. */
+export type AppendResult = Appended | ImError;
+
+/** 0: the account received it, 1: the account sent it. */
+export type Direction = 0 | 1;
+
+/** A row of an account's inbox. */
+export interface InboxEntry {
+  readonly pos: number;
+  readonly messageId: bigint;
+  readonly direction: Direction;
+  /** The other side; for a group message the sender. */
+  readonly peer: string;
+  /** Group id, "" for one-to-one. */
+  readonly group: string;
+  readonly sendTime: bigint;
+}
+
+/** A row with its message. `seq` is the number in the conversation. */
+export interface InboxMessage extends InboxEntry {
+  readonly seq: number;
+  readonly type: number;
+  readonly body: string;
+  readonly extra: string;
+  readonly sender: string;
+  readonly clientMsgId: string | undefined;
+}
+
+export interface Head {
+  /** Highest position given, 0 for an empty inbox. */
+  readonly pos: number;
+  /** Names this log; changes only when it was made anew. "0" for an account without an inbox: it matches nothing. */
+  readonly epoch: string;
+}
+
+export interface InboxRange {
+  /** Exclusive. */
+  readonly after: number;
+  /** Inclusive; absent: the head. */
+  readonly upTo?: number;
+  readonly limit: number;
+  /** Only rows of this direction (they count for `limit`); `scannedTo` still passes the others. */
+  readonly direction?: Direction;
+  /** Unix nanoseconds: rows sent before are skipped. */
+  readonly since?: bigint;
+}
+
+export interface InboxPage<Row> {
+  readonly rows: readonly Row[];
+  readonly head: Head;
+  /** Every position up to here was looked at: where the next page starts, and what an empty page proves. */
+  readonly scannedTo: number;
+}
+
+export interface StoredContent {
+  readonly messageId: bigint;
+  readonly type: number;
+  readonly body: string;
+  readonly extra: string;
+}
+
+/**
+ * Messages, inboxes and read positions. Every name is within an app. Reads see everything whose append has answered.
+ * All methods reject with an ImError: SYSTEM (failure, try again) or CLOSED.
+ */
+export interface MessageStore extends AsyncDisposable {
+  /**
+   * Stores in the order given, in one or more transactions; results in the same order. Resolves when durable.
+   * Answers a known key or client id with its first answer. Calls are carried out in the order they are made.
+   */
+  append(batch: readonly AppendRequest[]): Promise<AppendResult[]>;
+  entries(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxEntry>>;
+  messages(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxMessage>>;
+  /** One entry per id asked for, in that order; undefined: unknown, or the account is not a party. */
+  contents(app: string, account: string, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]>;
+  /** The position a message has in the account's inbox; undefined: unknown or not a party. */
+  position(app: string, account: string, messageId: bigint): Promise<number | undefined>;
+  heads(app: string, accounts: readonly string[]): Promise<Head[]>;
+  /** Moves the device's read position forward, never back, never beyond the head; gives the position it has now. */
+  ack(app: string, account: string, device: string, pos: number): Promise<number>;
+  /** 0 when nothing was acknowledged. */
+  acked(app: string, account: string, device: string): Promise<number>;
+}
+
+/** State of the writer, for `/ready` and metrics. */
+export interface StoreHealth {
+  readonly writable: boolean;
+  /** Why not, in words for a person. */
+  readonly problem: string | undefined;
+}
