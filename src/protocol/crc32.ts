@@ -1,0 +1,16 @@
+const table = new Int32Array(256);
+for (let n = 0; n < 256; n++) {
+  let value = n;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? value >>> 1 ^ 0xedb88320 : value >>> 1;
+  table[n] = value;
+}
+
+const encoder = new TextEncoder();
+
+/** CRC-32/IEEE of a text's UTF-8 bytes, or of bytes; unsigned. Picks zones, servers and gateways. */
+export function crc32(of: string | Uint8Array): number {
+  const bytes = typeof of === "string" ? encoder.encode(of) : of;
+  let crc = -1;
+  for (let i = 0; i < bytes.length; i++) crc = crc >>> 8 ^ table[(crc ^ bytes[i]!) & 0xff]!;
+  return ~crc >>> 0;
+}
