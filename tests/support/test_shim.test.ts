@@ -1,0 +1,105 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from "bun:test";
+import { rowName } from "./test_name.ts";
+
+describe("hooks", () => {
+  const seen: string[] = [];
+  beforeAll(() => void seen.push("all"));
+  beforeEach(async () => {
+    await Promise.resolve();
+    seen.push("each");
+  });
+  afterEach(() => void seen.push("after"));
+
+  test("run before the first test", () => {
+    expect(seen).toEqual(["all", "each"]);
+  });
+
+  describe("nested", () => {
+    beforeEach(() => void seen.push("inner"));
+    test("run from the outside in", () => {
+      expect(seen).toEqual(["all", "each", "after", "each", "inner"]);
+    });
+  });
+
+  afterAll(() => {
+    if (seen.at(-1) !== "after") throw new Error(`afterEach did not run last: ${seen}`);
+  });
+});
+
+describe("test", () => {
+  let ran = 0;
+  test.skip("skip does not run its body", () => {
+    ran = 100;
+  });
+  test.skipIf(true)("skipIf(true) does not run its body", () => {
+    ran = 100;
+  });
+  test.if(false)("if(false) does not run its body", () => {
+    ran = 100;
+  });
+  test.skipIf(true).each([1, 2])("a skipped row %d does not run its body", () => {
+    ran = 100;
+  });
+  test.todo("todo does not run its body", () => {
+    ran = 100;
+  });
+  test.skipIf(false)("skipIf(false) runs its body", () => {
+    ran++;
+  });
+  test.if(true)("if(true) runs its body", () => {
+    ran++;
+  });
+  it("is also called it", () => {
+    ran++;
+  }, 1_000);
+  test("takes its time limit as an option too", async () => {
+    await Promise.resolve();
+    ran++;
+  }, { timeout: 1_000 });
+  test("ran exactly what was not skipped", () => {
+    expect(ran).toBe(4);
+  });
+
+  test.each([[1, "a"], [2, "b"]])("each spreads array rows: %d %s", (number, letter) => {
+    expect([typeof number, typeof letter]).toEqual(["number", "string"]);
+  });
+  test.each([{ name: "one", bytes: new Uint8Array([1]) }])("each hands over other rows whole: $name", (row) => {
+    expect(row.bytes.length).toBe(1);
+  });
+  const rows: number[][] = [[1], [1, 2]];
+  test.each(rows)("each takes rows of any length: %#", (...row) => {
+    expect(row.length).toBeGreaterThan(0);
+  });
+});
+
+describe("expect", () => {
+  class Refused extends Error {}
+
+  test("knows what our tests lean on", async () => {
+    await expect(Promise.reject(new Refused("no"))).rejects.toThrow(Refused);
+    await expect(Promise.resolve(1n)).resolves.toBe(1n);
+    expect(() => {
+      throw new Refused("no");
+    }).toThrow("no");
+    expect(new Uint8Array([1, 2])).toEqual(new Uint8Array([1, 2]));
+    expect(new Uint8Array([1, 2])).not.toEqual(new Uint8Array([1, 3]));
+    expect(new Map([["a", 1n]])).toEqual(new Map([["a", 1n]]));
+    expect({ a: 1, b: { c: "x" } }).toMatchObject({ b: { c: expect.any(String) } });
+    expect([1, 2]).toContain(2);
+    expect("abc").toMatch(/b/);
+  });
+});
+
+describe("rowName", () => {
+  test.each([
+    { pattern: "%s and %d", row: ["a", 2n], name: "a and 2" },
+    { pattern: "%i of %f", row: [1.9, 1.5], name: "1 of 1.5" },
+    { pattern: "row %# of %j", row: [{ a: 1n }], name: 'row 3 of {"a":"1n"}' },
+    { pattern: "100%% of %s", row: [undefined], name: "100% of undefined" },
+    { pattern: "%s %s", row: ["only one"], name: "only one %s" },
+    { pattern: "$name at $deep.x, $missing", row: [{ name: "n", deep: { x: null } }], name: "n at null, $missing" },
+    { pattern: "$name", row: [{ name: "%s" }], name: "%s" },
+  ])("$pattern", ({ pattern, row, name }) => {
+    expect(rowName(pattern, row, 3)).toBe(name);
+  });
+});
