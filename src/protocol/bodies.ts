@@ -1,0 +1,24 @@
+import { ImError } from "../base/errors.ts";
+import { NO_BODY } from "./packet.ts";
+import { BodyReader, type BodyType, BodyWriter } from "./wire.ts";
+
+export type { BodyType } from "./wire.ts";
+
+/** The bytes of a message of gen/. Fields left out are defaults; 64-bit fields are bigint. */
+export function encodeBody<T>(type: BodyType<T>, value: Partial<T>): Uint8Array {
+  const writer = new BodyWriter();
+  type.encode(value, writer);
+  return writer.pos === 0 ? NO_BODY : writer.finish();
+}
+
+/**
+ * A message of gen/ from its bytes, every field set. Unknown fields are skipped.
+ * @throws {ImError} BODY_INVALID: not protobuf, or text that is not UTF-8.
+ */
+export function decodeBody<T>(type: BodyType<T>, bytes: Uint8Array): T {
+  try {
+    return type.decode(new BodyReader(bytes), bytes.length);
+  } catch (cause) {
+    throw new ImError("BODY_INVALID", `Cannot read ${type.name}: ${bytes.length} bytes`, { cause });
+  }
+}

@@ -1,0 +1,1 @@
+export * as pkt from "./pkt_messages.ts";

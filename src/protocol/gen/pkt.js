@@ -1,0 +1,2 @@
+// @ts-self-types="./pkt.d.ts"
+export * as pkt from "./pkt_messages.ts";

@@ -1,0 +1,1 @@
+export * as rpc from "./rpc_messages.ts";

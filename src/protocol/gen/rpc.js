@@ -1,0 +1,2 @@
+// @ts-self-types="./rpc.d.ts"
+export * as rpc from "./rpc_messages.ts";

@@ -1,0 +1,110 @@
+import protobuf from "protobufjs/minimal.js";
+
+// 64-bit fields are bigint in and out: one scratch word of two views turns halves into a bigint and back.
+const word = new BigInt64Array(1);
+const halves = new Int32Array(word.buffer);
+const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const LOW = LITTLE ? 0 : 1;
+const HIGH = LITTLE ? 1 : 0;
+
+/** What the code in gen/ gives and takes: a message's two functions. `encode` leaves defaults out. */
+export interface BodyType<T> {
+  readonly name: string;
+  encode(message: Partial<T>, writer: BodyWriter): void;
+  /** Reads up to `end`, into `into` when the field came before (protobuf merges them). Every field is set. */
+  decode(reader: BodyReader, end: number, into?: T): T;
+}
+
+/** protobufjs' reader with bigint for 64-bit fields. Throws plain errors; `decodeBody` gives them a code. */
+export class BodyReader extends protobuf.Reader {
+  /** An int64 varint; ten bytes at most, cut to 64 bits. */
+  bigint(): bigint {
+    const bytes = this.buf;
+    let at = this.pos;
+    let low = 0;
+    let high = 0;
+    for (let shift = 0;; shift += 7) {
+      if (at >= this.len || shift === 70) throw new RangeError("number does not end");
+      const byte = bytes[at++]!;
+      if (shift < 28) low |= (byte & 0x7f) << shift;
+      else if (shift === 28) {
+        low |= byte << 28;
+        high = (byte & 0x7f) >> 4;
+      } else high |= (byte & 0x7f) << shift - 32;
+      if (byte < 0x80) break;
+    }
+    this.pos = at;
+    halves[LOW] = low;
+    halves[HIGH] = high;
+    return word[0]!;
+  }
+
+  /** Packed int64 values, behind those that came before. */
+  bigints(into: bigint[]): void {
+    const end = this.#enter();
+    const outer = this.len;
+    this.len = end;
+    while (this.pos < end) into.push(this.bigint());
+    this.len = outer;
+  }
+
+  /** A message of known length; reading cannot leave it. */
+  message<T>(type: BodyType<T>, into?: T): T {
+    const end = this.#enter();
+    const outer = this.len;
+    this.len = end;
+    const message = type.decode(this, end, into);
+    this.len = outer;
+    return message;
+  }
+
+  #enter(): number {
+    const end = this.size() + this.pos;
+    if (end > this.len) throw new RangeError("length passes the end");
+    return end;
+  }
+}
+
+/** protobufjs' writer with bigint for 64-bit fields; lone surrogates are written as U+FFFD. */
+export class BodyWriter extends protobuf.Writer {
+  static override alloc(bytes: number): Uint8Array {
+    return new Uint8Array(bytes);
+  }
+
+  /** A tag: field number and wire type in one. */
+  field(tag: number): this {
+    super.uint32(tag);
+    return this;
+  }
+
+  override string(value: string): this {
+    super.string(value.isWellFormed() ? value : value.toWellFormed());
+    return this;
+  }
+
+  /** An int64 varint, cut to 64 bits. @throws {TypeError} when handed a number: it may have lost digits. */
+  bigint(value: bigint): this {
+    word[0] = value;
+    long.low = halves[LOW]!;
+    long.high = halves[HIGH]!;
+    super.int64(long);
+    return this;
+  }
+
+  /** Packed int64 values, with their length. */
+  bigints(values: readonly bigint[]): this {
+    this.fork();
+    for (const value of values) this.bigint(value);
+    this.ldelim();
+    return this;
+  }
+
+  message<T>(type: BodyType<T>, value: Partial<T>): this {
+    this.fork();
+    type.encode(value, this);
+    this.ldelim();
+    return this;
+  }
+}
+
+const long = { low: 0, high: 0, unsigned: false } as protobuf.Long;
