@@ -1,0 +1,36 @@
+import type { Header } from "../protocol/header.ts";
+import type { RequestKey } from "../message/message_store.ts";
+
+/** Where a push goes. `pos` is the inbox position it stands for, 0 for none. */
+export interface Target {
+  readonly gateId: string;
+  readonly channelId: string;
+  readonly pos: number;
+  /** The account's own message, for its other devices: clients without `im.caps` are not shown it. */
+  readonly own: boolean;
+}
+
+/** What a command handler may see and do. The handler's return value is the reply. */
+export interface CommandContext {
+  readonly header: Header;
+  readonly app: string;
+  readonly account: string;
+  /** "" when the client named none. */
+  readonly device: string;
+  /** Did the login announce `im.caps`? */
+  readonly caps: boolean;
+  readonly channelId: string;
+  readonly gateId: string;
+  /** Makes the request recognisable when it is forwarded again. */
+  readonly key: RequestKey | undefined;
+  /** Monotonic ms by which the work must have begun. */
+  readonly startBy: number;
+  /** The reply's status on the wire; `recover` sets it. */
+  status: number;
+  /** The inbox position the reply stands for; a handler sets it. 0: none. */
+  pos: number;
+  /** Sends one encoded body to many channels: one packet per gateway. `command` is the request's unless given. */
+  dispatch(targets: readonly Target[], body: Uint8Array, command?: string): void;
+  /** Runs once the reply has been handed over, in the order of the replies. It cannot change the reply. */
+  after(run: () => Promise<void> | void): void;
+}

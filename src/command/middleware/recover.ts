@@ -1,0 +1,29 @@
+import { ImError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { STATUS, type StatusName } from "../../protocol/status.ts";
+import type { Middleware } from "../router.ts";
+
+/**
+ * The one place that turns an error into a reply: status in the context, body from `encodeError`. Only errors that
+ * speak of the request keep their text; what failed behind the handler is logged here, once, and told neutrally.
+ */
+export function recover(log: Logger, encodeError: (message: string) => Uint8Array): Middleware {
+  return async (ctx, next) => {
+    try {
+      return await next();
+    } catch (thrown) {
+      const error = ImError.from(thrown);
+      const name = statusOf(error);
+      ctx.status = STATUS[name].wire;
+      if (name !== "SYSTEM") return encodeError(error.message);
+      log.error("command failed", { command: ctx.header.command, app: ctx.app, account: ctx.account, error });
+      return encodeError("Cannot do this now: try again");
+    }
+  };
+}
+
+/** The status a peer is told for an error: the codec's own codes mean a bad body, the rest of the unknown is ours. */
+export function statusOf(error: ImError): StatusName {
+  if (error.code in STATUS) return error.code as StatusName;
+  return error.code === "BODY_INVALID" ? "INVALID_BODY" : "SYSTEM";
+}

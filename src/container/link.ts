@@ -1,0 +1,70 @@
+import type { RequestKey } from "../message/message_store.ts";
+import type { Header } from "../protocol/header.ts";
+
+/**
+ * What travels between a gateway and a logic server. In one process the objects themselves are handed over; a TCP
+ * link writes the routing fields as metas and reads them back (proto/WIRE.md "Link").
+ */
+
+/** A client's request, or the gateway's own (`im.*`), on its way to a logic server. */
+export interface Upward {
+  /** Stamped: real channelId, flag and status 0, no meta. */
+  readonly header: Header;
+  readonly body: Uint8Array;
+  readonly app: string;
+  readonly account: string;
+  readonly device: string;
+  /** Did the login announce `im.caps`? */
+  readonly caps: boolean;
+  readonly gateId: string;
+  readonly key: RequestKey | undefined;
+  /** Monotonic ms: work that has not begun by then is refused. */
+  readonly startBy: number;
+}
+
+/** A reply or push on its way to channels of one gateway. */
+export interface Downward {
+  readonly header: Header;
+  readonly body: Uint8Array;
+  readonly gateId: string;
+  /** Empty: the answer to a request of the gateway itself, matched by `header.sequence`. */
+  readonly channels: readonly string[];
+  /** Beside `channels`: the inbox position the packet stands for there; 0: none. */
+  readonly positions: readonly number[];
+  /** The sender's own message for its other devices. */
+  readonly own: boolean;
+  /** For replies: `n` of the request's key; 0: not known (KIM peers), match by order. */
+  readonly answers: number;
+}
+
+export type LinkState = "open" | "draining" | "closed";
+
+/** The gateway's end of a link to one logic server. */
+export interface Uplink {
+  /** Service id of the logic server. */
+  readonly peerId: string;
+  /** "draining": takes what belongs to it, gets no new channels. */
+  readonly state: LinkState;
+  /** False when the link is full or closed: the request was not taken. Never throws, never waits. */
+  send(packet: Upward): boolean;
+}
+
+/** What the gateway hears from a link. */
+export interface UplinkEvents {
+  down(packet: Downward): void;
+  changed(link: Uplink): void;
+}
+
+/** The logic server's end of a link to one gateway. */
+export interface Downlink {
+  /** Service id of the gateway. */
+  readonly peerId: string;
+  /** False when the link is gone: what was pushed is in the store and will be fetched. */
+  send(packet: Downward): boolean;
+}
+
+/** What a logic server hears from a link. */
+export interface DownlinkEvents {
+  up(packet: Upward, from: Downlink): void;
+  closed(link: Downlink): void;
+}

@@ -1,0 +1,72 @@
+import type { Uplink } from "../../container/link.ts";
+import type { Claims } from "../../protocol/claims.ts";
+import type { CloseReason } from "../../protocol/close_reason.ts";
+import { Sequencer, type SequencerPort } from "./sequencer.ts";
+import { Unanswered } from "./unanswered.ts";
+
+/** What the gateway may do with a connection; comm/channel.ts is one. */
+export interface ChannelAgent {
+  /** Bytes of pushes that wait to be written. */
+  readonly queuedPushBytes: number;
+  push(packet: Uint8Array): void;
+  reply(packet: Uint8Array): void;
+  /** Stops reading; the peer feels it. */
+  pause(): void;
+  resume(): void;
+  /** Lets what is queued leave, then ends. */
+  close(why: CloseReason): void;
+}
+
+/**
+ *   login ──answered──► open ──kick push──► kicked ──grace──► closed
+ *     └── refused ───────────── any close ────────────────────► closed
+ */
+export type ClientState = "login" | "open" | "kicked" | "closed";
+
+/** One client at this gateway: who it is, where its requests go, and how far its inbox was sent. */
+export class ClientChannel {
+  state: ClientState = "login";
+  /** Set while the login is being answered: a kick that came early. */
+  kick: Uint8Array | undefined;
+  /** Monotonic ms at which the state itself ends: login unanswered, kick grace over; Infinity: never. */
+  endsMs = Infinity;
+  /** An epoch second: the token is good until then. */
+  readonly expires: number;
+  readonly app: string;
+  readonly account: string;
+  readonly device: string;
+  readonly caps: boolean;
+  link: Uplink | undefined;
+  readonly sequencer: Sequencer<ClientChannel>;
+  #unanswered: Unanswered | undefined;
+  paused = false;
+  refusals = 0;
+  refusalsSinceMs = 0;
+  readonly id: string;
+  readonly agent: ChannelAgent;
+
+  constructor(
+    id: string,
+    agent: ChannelAgent,
+    claims: Claims,
+    options: { device: string; caps: boolean },
+    port: SequencerPort<ClientChannel>,
+  ) {
+    this.id = id;
+    this.agent = agent;
+    this.app = claims.app;
+    this.account = claims.acc;
+    this.expires = claims.exp;
+    this.device = options.device;
+    this.caps = options.caps;
+    this.sequencer = new Sequencer<ClientChannel>(this, port);
+  }
+
+  get unanswered(): Unanswered {
+    return this.#unanswered ??= new Unanswered();
+  }
+
+  get waitsForAnswers(): boolean {
+    return this.#unanswered !== undefined && !this.#unanswered.empty;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Sequenced } from "./sequencer.ts";
+import { META_TYPE, type Header } from "../../protocol/header.ts";
+import { encodeLogic } from "../../protocol/packet.ts";
+
+/** One push for any number of channels: encoded once for old clients, and with `im.pos` for each of ours. */
+export class SharedPush implements Sequenced {
+  readonly bytes: number;
+  readonly #header: Header;
+  readonly #body: Uint8Array;
+  #plain: Uint8Array | undefined;
+
+  /** `header` has no metas. */
+  constructor(header: Header, body: Uint8Array) {
+    this.#header = header;
+    this.#body = body;
+    this.bytes = body.length + 128;
+  }
+
+  encode(caps: boolean, pos: number): Uint8Array {
+    if (!caps || pos === 0) return this.#plain ??= encodeLogic(this.#header, this.#body);
+    const meta = [{ key: "im.pos", value: String(pos), type: META_TYPE.INT }];
+    return encodeLogic({ ...this.#header, meta }, this.#body);
+  }
+}

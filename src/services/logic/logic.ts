@@ -1,0 +1,146 @@
+import { ImError } from "../../base/errors.ts";
+import type { Counter } from "../../base/metrics.ts";
+import type { CommandContext, Target } from "../../command/context.ts";
+import type { CommandRouter } from "../../command/router.ts";
+import { dispatch } from "../../container/dispatch.ts";
+import type { Downlink, DownlinkEvents, Upward } from "../../container/link.ts";
+import type { RequestKey } from "../../message/message_store.ts";
+import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
+import { STATUS } from "../../protocol/status.ts";
+import type { LogicDeps } from "./deps.ts";
+import { logicRoutes } from "./routes.ts";
+
+/**
+ * A logic server: requests come in on links from gateways, go through the command router, and the handler's return
+ * value leaves as the reply. It holds no state of its own: sessions and messages are in their stores.
+ */
+export class LogicServer implements DownlinkEvents {
+  readonly #deps: LogicDeps;
+  readonly #router: CommandRouter;
+  /** By gateway id. */
+  readonly #links = new Map<string, Downlink>();
+  readonly #missed: Counter;
+  #running = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(deps: LogicDeps, router = logicRoutes(deps)) {
+    this.#deps = deps;
+    this.#router = router;
+    this.#missed = deps.metrics.counter("petrel_push_missed_total", "Pushes whose gateway had no link; clients fetch them later");
+  }
+
+  /** A gateway's link is up. A newer link of the same gateway takes over. */
+  attach(link: Downlink): void {
+    this.#links.set(link.peerId, link);
+  }
+
+  up(packet: Upward, from: Downlink): void {
+    if (!this.#links.has(from.peerId)) this.#links.set(from.peerId, from);
+    this.#running++;
+    const ctx = new Request(packet, this);
+    // hot: per request. The handler runs up to its first await right here, so a channel's order is kept.
+    this.#router.run(ctx, packet.body).then(
+      (body) => this.#answer(ctx, body, from),
+      (thrown) => this.#failed(ctx, thrown, from),
+    );
+  }
+
+  closed(link: Downlink): void {
+    if (this.#links.get(link.peerId) === link) this.#links.delete(link.peerId);
+  }
+
+  push(request: Header, command: string, targets: readonly Target[], body: Uint8Array): void {
+    this.#missed.inc(dispatch(this.#links, request, command, targets, body));
+  }
+
+  /** Resolves when every request taken so far has been answered. */
+  drained(): Promise<void> {
+    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle = resolve);
+  }
+
+  #answer(ctx: Request, body: Uint8Array, from: Downlink): void {
+    const { header } = ctx;
+    // The gateway that asked is answered where it is now: its link may be a newer one.
+    const link = this.#links.get(ctx.gateId) ?? from;
+    const own = ctx.channelId === "";
+    link.send({
+      header: makeHeader(header.command, {
+        channelId: ctx.channelId,
+        sequence: header.sequence,
+        flag: FLAG.RESPONSE,
+        status: ctx.status,
+        dest: header.dest,
+      }),
+      body,
+      gateId: ctx.gateId,
+      channels: own ? NO_CHANNELS : [ctx.channelId],
+      positions: own ? NO_POSITIONS : [ctx.pos],
+      own: false,
+      answers: ctx.key?.n ?? 0,
+    });
+    if (ctx.later) void this.#after(ctx, ctx.later);
+    if (--this.#running === 0 && this.#idle) {
+      this.#idle();
+      this.#idle = undefined;
+    }
+  }
+
+  /** Only when even `recover` failed: the client must not wait for ever. */
+  #failed(ctx: Request, thrown: unknown, from: Downlink): void {
+    this.#deps.log.error("command broke", { command: ctx.header.command, error: ImError.from(thrown) });
+    ctx.status = STATUS.SYSTEM.wire;
+    this.#answer(ctx, NOTHING, from);
+  }
+
+  async #after(ctx: Request, later: readonly (() => Promise<void> | void)[]): Promise<void> {
+    for (const run of later) {
+      try {
+        await run();
+      } catch (thrown) {
+        // The message is stored and answered; its receivers fetch it when they notice the gap.
+        this.#deps.log.warn("delivery failed", { command: ctx.header.command, app: ctx.app, error: ImError.from(thrown) });
+      }
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const NO_CHANNELS: readonly string[] = [];
+const NO_POSITIONS: readonly number[] = [];
+
+class Request implements CommandContext {
+  readonly header: Header;
+  readonly app: string;
+  readonly account: string;
+  readonly device: string;
+  readonly caps: boolean;
+  readonly channelId: string;
+  readonly gateId: string;
+  readonly key: RequestKey | undefined;
+  readonly startBy: number;
+  status = 0;
+  pos = 0;
+  later: (() => Promise<void> | void)[] | undefined;
+  readonly #server: LogicServer;
+
+  constructor(packet: Upward, server: LogicServer) {
+    this.header = packet.header;
+    this.app = packet.app;
+    this.account = packet.account;
+    this.device = packet.device;
+    this.caps = packet.caps;
+    this.channelId = packet.header.channelId;
+    this.gateId = packet.gateId;
+    this.key = packet.key;
+    this.startBy = packet.startBy;
+    this.#server = server;
+  }
+
+  dispatch(targets: readonly Target[], body: Uint8Array, command = this.header.command): void {
+    this.#server.push(this.header, command, targets, body);
+  }
+
+  after(run: () => Promise<void> | void): void {
+    (this.later ??= []).push(run);
+  }
+}
