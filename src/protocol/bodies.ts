@@ -4,6 +4,13 @@ import { BodyReader, type BodyType, BodyWriter } from "./wire.ts";
 
 export type { BodyType } from "./wire.ts";
 
+/** A body without fields: nothing is written, whatever comes is not looked at. */
+export const EMPTY: BodyType<Record<string, never>> = {
+  name: "Empty",
+  encode() {},
+  decode: () => ({}),
+};
+
 /** The bytes of a message of gen/. Fields left out are defaults; 64-bit fields are bigint. */
 export function encodeBody<T>(type: BodyType<T>, value: Partial<T>): Uint8Array {
   const writer = new BodyWriter();

@@ -2,21 +2,36 @@
 
 import type { BodyType } from "../wire.ts";
 
-/** 1 ServiceId */
+/** 1 ServiceId, 100 incarnation, 101 timeMs, 102 proof */
 export interface InnerHandshakeReq {
   ServiceId: string;
+  incarnation: string;
+  timeMs: bigint;
+  proof: string;
 }
 export const InnerHandshakeReq: BodyType<InnerHandshakeReq> = {
   name: "InnerHandshakeReq",
   encode(m, w) {
     if (m.ServiceId) w.field(10).string(m.ServiceId);
+    if (m.incarnation) w.field(802).string(m.incarnation);
+    if (m.timeMs) w.field(808).bigint(m.timeMs);
+    if (m.proof) w.field(818).string(m.proof);
   },
-  decode(r, end, m = { ServiceId: "" }) {
+  decode(r, end, m = { ServiceId: "", incarnation: "", timeMs: 0n, proof: "" }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
         case 10:
           m.ServiceId = r.stringVerify();
+          break;
+        case 802:
+          m.incarnation = r.stringVerify();
+          break;
+        case 808:
+          m.timeMs = r.bigint();
+          break;
+        case 818:
+          m.proof = r.stringVerify();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
