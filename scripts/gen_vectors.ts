@@ -1,0 +1,327 @@
+/**
+ * Writes tests/vectors/petrel.json, the vectors of what we add to KIM's protocol: `bun scripts/gen_vectors.ts`. The
+ * bytes are made here by other means than src/protocol (protobufjs by reflection, a DataView), so that the test
+ * compares two encoders. Rows have the form of wire.json.
+ */
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import { encodePlain, type Plain } from "../tests/vectors/reflect.ts";
+
+const PHONE = "gate01_ann_k3x9_1";
+const text = (key: string, value: string): Plain => ({ key, value, type: 1 });
+
+const forwarded = (...metas: Plain[]): Plain[] => [
+  text("app", "kim"),
+  text("account", "ann"),
+  text("dest.server", "gate01"),
+  text("im.device", "phone"),
+  text("im.caps", "1"),
+  ...metas,
+];
+const down = (channels: string, ...metas: Plain[]): Plain[] => [
+  text("dest.channels", channels),
+  text("dest.server", "gate01"),
+  ...metas,
+];
+
+const push = {
+  messageId: "2123884822469009408",
+  type: 1,
+  body: "hi",
+  extra: "",
+  sender: "bob",
+  sendTime: "1795208576205624029",
+};
+
+const INPUTS: { name: string; kind: string; input: Plain }[] = [
+  { name: "petrel-pong-with-head", kind: "basic", input: { code: 2, bodyHex: "000000000000002a" } },
+  logic(
+    "petrel-login-request",
+    {
+      command: "login.signin",
+      sequence: 1,
+      meta: [text("im.device", "phone"), text("im.caps", "1"), text("im.content", "protobuf")],
+    },
+    "LoginReq",
+    { token: "t", tags: ["ios"], cursor: 41, epoch: "3f2a" },
+  ),
+  logic(
+    "petrel-login-forwarded",
+    {
+      command: "login.signin",
+      channelId: PHONE,
+      sequence: 1,
+      meta: forwarded(text("im.key", `${PHONE} 1 1`), text("im.wait", "4000")),
+    },
+    "Session",
+    {
+      channelId: PHONE,
+      gateId: "gate01",
+      account: "ann",
+      zone: "SH",
+      isp: "mobile",
+      remoteIP: "127.0.0.1",
+      device: "phone",
+      app: "kim",
+      tags: ["ios"],
+      cursor: 41,
+      epoch: "3f2a",
+    },
+  ),
+  logic(
+    "petrel-login-response-recovered",
+    { command: "login.signin", channelId: PHONE, sequence: 1, flag: 1 },
+    "LoginResp",
+    {
+      channelId: PHONE,
+      account: "ann",
+      recovered: true,
+      head: 42,
+      epoch: "3f2a",
+      acked: 40,
+      heartbeat_ms: 25000,
+    },
+  ),
+  logic(
+    "petrel-login-response-too-far",
+    { command: "login.signin", channelId: PHONE, sequence: 1, flag: 1 },
+    "LoginResp",
+    {
+      channelId: PHONE,
+      account: "ann",
+      reason: "too far",
+      head: 4294967295,
+      epoch: "3f2a",
+      heartbeat_ms: 25000,
+    },
+  ),
+  logic("petrel-signout-request", { command: "login.signout", sequence: 2 }),
+  logic("petrel-user-talk-request", { command: "chat.user.talk", sequence: 3, dest: "bob" }, "MessageReq", {
+    type: 1,
+    body: "hello 你好 😀",
+    client_msg_id: "c-1",
+  }),
+  logic(
+    "petrel-user-talk-forwarded",
+    {
+      command: "chat.user.talk",
+      channelId: PHONE,
+      sequence: 3,
+      dest: "bob",
+      meta: forwarded(text("im.key", `${PHONE} 7 5`), text("im.wait", "3990")),
+    },
+    "MessageReq",
+    { type: 1, body: "hello", client_msg_id: "c-1" },
+  ),
+  logic(
+    "petrel-user-talk-response-on-link",
+    {
+      command: "chat.user.talk",
+      channelId: PHONE,
+      sequence: 3,
+      flag: 1,
+      dest: "bob",
+      meta: down(PHONE, text("im.pos", "42"), text("im.answers", "7")),
+    },
+    "MessageResp",
+    { messageId: "9007199254740993", sendTime: "1628644843872655001", seq: 5, user_seq: 42 },
+  ),
+  logic(
+    "petrel-user-talk-response",
+    { command: "chat.user.talk", channelId: PHONE, sequence: 3, flag: 1, dest: "bob" },
+    "MessageResp",
+    {
+      messageId: "9007199254740993",
+      sendTime: "1628644843872655001",
+      seq: 5,
+      user_seq: 42,
+    },
+  ),
+  logic(
+    "petrel-user-talk-push-on-link",
+    {
+      command: "chat.user.talk",
+      channelId: "gate02_bob_k3x9_4",
+      sequence: 9,
+      flag: 2,
+      dest: "ann",
+      meta: down(`${PHONE},gate01_ann_k3x9_2`, text("im.pos", "43,43")),
+    },
+    "MessagePush",
+    { ...push, seq: 6 },
+  ),
+  logic(
+    "petrel-user-talk-push-own-device-on-link",
+    {
+      command: "chat.user.talk",
+      channelId: PHONE,
+      sequence: 3,
+      flag: 2,
+      dest: "bob",
+      meta: down("gate01_ann_k3x9_2", text("im.pos", "42"), text("im.own", "1")),
+    },
+    "MessagePush",
+    { ...push, sender: "ann", seq: 5, client_msg_id: "c-1" },
+  ),
+  logic(
+    "petrel-user-talk-push",
+    {
+      command: "chat.user.talk",
+      channelId: "gate02_bob_k3x9_4",
+      sequence: 9,
+      flag: 2,
+      dest: "ann",
+      meta: [text("im.pos", "43")],
+    },
+    "MessagePush",
+    { ...push, seq: 6 },
+  ),
+  logic(
+    "petrel-error-duplicate-id",
+    {
+      command: "chat.user.talk",
+      channelId: PHONE,
+      sequence: 4,
+      flag: 1,
+      status: 102,
+      dest: "bob",
+    },
+    "ErrorResp",
+    { message: "same id, other content" },
+  ),
+  logic(
+    "petrel-error-busy",
+    { command: "chat.user.talk", channelId: PHONE, sequence: 5, flag: 1, status: 302 },
+    "ErrorResp",
+    {
+      message: "busy",
+    },
+  ),
+  logic("petrel-ack-by-position", { command: "chat.talk.ack", sequence: 6 }, "MessageAckReq", { user_seq: 43 }),
+  logic("petrel-sync-request", { command: "chat.sync", sequence: 7 }, "SyncReq", { after: 40, limit: 2, up_to: 43 }),
+  logic("petrel-sync-request-from-start", { command: "chat.sync", sequence: 8 }, "SyncReq", {}),
+  logic("petrel-sync-response", { command: "chat.sync", channelId: PHONE, sequence: 7, flag: 1 }, "SyncResp", {
+    messages: [
+      { ...push, seq: 4, user_seq: 41, dest: "ann" },
+      { ...push, seq: 9, user_seq: 42, dest: "g4wmc1q1j01s", client_msg_id: "c-9", group: true },
+    ],
+    head: 43,
+    epoch: "3f2a",
+    scanned_to: 42,
+  }),
+  logic(
+    "petrel-fill-request",
+    { command: "im.fill", sequence: 11, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "FillReq",
+    {
+      app: "kim",
+      account: "ann",
+      after: 41,
+      up_to: 43,
+      limit: 200,
+    },
+  ),
+  logic(
+    "petrel-heads-request",
+    { command: "im.heads", sequence: 12, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "HeadsReq",
+    {
+      items: [
+        { app: "kim", account: "ann", channel_id: PHONE },
+        { app: "other", account: "ann" },
+      ],
+    },
+  ),
+  logic(
+    "petrel-heads-response-on-link",
+    {
+      command: "im.heads",
+      sequence: 12,
+      flag: 1,
+      meta: [text("dest.server", "gate01")],
+    },
+    "HeadsResp",
+    { positions: [43, 0, 300] },
+  ),
+  {
+    name: "petrel-handshake",
+    kind: "tcpFrame",
+    input: {
+      opcode: 2,
+      payload: {
+        kind: "proto",
+        input: {
+          type: "InnerHandshakeReq",
+          value: {
+            ServiceId: "gate01",
+            incarnation: "2123884822469009408",
+            time_ms: "1795208576205",
+            proof: "cHJvb2Y",
+          },
+        },
+      },
+    },
+  },
+  {
+    name: "petrel-handshake-answer-refused",
+    kind: "proto",
+    input: { type: "InnerHandshakeResponse", value: { Code: 105, Error: "proof" } },
+  },
+];
+
+function logic(
+  name: string,
+  header: Plain,
+  bodyType?: string,
+  body?: Plain,
+): { name: string; kind: string; input: Plain } {
+  return { name, kind: "logic", input: { header, ...(bodyType ? { bodyType, body } : {}) } };
+}
+
+function bytesOf(kind: string, input: Plain): Uint8Array {
+  switch (kind) {
+    case "basic": {
+      const body = Uint8Array.fromHex(String(input["bodyHex"]));
+      return join(u32(0xc315a765), u16(Number(input["code"])), u16(body.length), body);
+    }
+    case "logic": {
+      const header = encodePlain("Header", input["header"] as Plain);
+      const type = input["bodyType"] as string | undefined;
+      const body = type ? encodePlain(type, input["body"] as Plain) : new Uint8Array(0);
+      return join(u32(0xc311a365), u32(header.length), header, u32(body.length), body);
+    }
+    case "proto":
+      return encodePlain(String(input["type"]), input["value"] as Plain);
+    case "tcpFrame": {
+      const inner = input["payload"] as { kind: string; input: Plain };
+      const payload = bytesOf(inner.kind, inner.input);
+      return join(Uint8Array.of(Number(input["opcode"])), u32(payload.length), payload);
+    }
+    default:
+      throw new Error(`Cannot make vector: no kind ${kind}`);
+  }
+}
+
+function u16(value: number): Uint8Array {
+  const bytes = new Uint8Array(2);
+  new DataView(bytes.buffer).setUint16(0, value);
+  return bytes;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+function join(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+if (process.argv.includes("--help")) {
+  console.log("gen_vectors: writes tests/vectors/petrel.json. No options.");
+} else {
+  const rows = INPUTS.map((row) => JSON.stringify({ ...row, hex: bytesOf(row.kind, row.input).toHex() }));
+  writeFileSync(new URL("../tests/vectors/petrel.json", import.meta.url), `[\n  ${rows.join(",\n  ")}\n]\n`);
+  console.log(`wrote ${rows.length} rows`);
+}
