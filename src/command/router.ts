@@ -1,10 +1,12 @@
 import { ImError } from "../base/errors.ts";
+import { type BodyType, decodeBody, encodeBody } from "../protocol/bodies.ts";
 import type { CommandContext } from "./context.ts";
 
-/** A body codec: the generated message bound to bytes. Throws ImError BODY_INVALID. */
-export interface BodyCodec<T> {
-  decode(bytes: Uint8Array): T;
-  encode(value: T): Uint8Array;
+/** What the router needs of a row of protocol/commands.ts. */
+export interface Route<Req, Res> {
+  readonly name: string;
+  readonly request: BodyType<Req>;
+  readonly response: BodyType<Res>;
 }
 
 /** Gives the reply's body bytes. Calls `next` at most once; code before it runs before the handler, in arrival order. */
@@ -30,17 +32,13 @@ export class CommandRouter {
   }
 
   /** @throws {Error} when the command has a handler already: a mistake in the program, found at start. */
-  add<Req, Res>(
-    command: string,
-    codecs: { request: BodyCodec<Req>; response: BodyCodec<Res> },
-    handler: Handler<Req, Res>,
-    ...middleware: Middleware[]
-  ): this {
-    if (this.#routes.has(command)) throw new Error(`Cannot add command ${command}: it has a handler already`);
+  add<Req, Res>(route: Route<Req, Res>, handler: Handler<Req, Res>, ...middleware: Middleware[]): this {
+    const { name, request, response } = route;
+    if (this.#routes.has(name)) throw new Error(`Cannot add command ${name}: it has a handler already`);
     this.#routes.set(
-      command,
+      name,
       this.#surround(middleware, async (ctx, body) => {
-        return codecs.response.encode(await handler(ctx, codecs.request.decode(body)));
+        return encodeBody<Res>(response, await handler(ctx, decodeBody(request, body)));
       }),
     );
     return this;

@@ -1,6 +1,6 @@
 import type { Uplink } from "../../container/link.ts";
-import type { Claims } from "../../protocol/claims.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
+import type { LoginRequest } from "./login.ts";
 import { Sequencer, type SequencerPort } from "./sequencer.ts";
 import { Unanswered } from "./unanswered.ts";
 
@@ -36,6 +36,7 @@ export class ClientChannel {
   readonly account: string;
   readonly device: string;
   readonly caps: boolean;
+  readonly loginSequence: number;
   link: Uplink | undefined;
   readonly sequencer: Sequencer<ClientChannel>;
   #unanswered: Unanswered | undefined;
@@ -48,17 +49,17 @@ export class ClientChannel {
   constructor(
     id: string,
     agent: ChannelAgent,
-    claims: Claims,
-    options: { device: string; caps: boolean },
+    login: LoginRequest,
     port: SequencerPort<ClientChannel>,
   ) {
     this.id = id;
     this.agent = agent;
-    this.app = claims.app;
-    this.account = claims.acc;
-    this.expires = claims.exp;
-    this.device = options.device;
-    this.caps = options.caps;
+    this.app = login.claims.app;
+    this.account = login.claims.acc;
+    this.expires = login.claims.exp;
+    this.device = login.device;
+    this.caps = login.caps;
+    this.loginSequence = login.header.sequence;
     this.sequencer = new Sequencer<ClientChannel>(this, port);
   }
 

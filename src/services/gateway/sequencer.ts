@@ -77,6 +77,11 @@ export class Sequencer<C> {
     return this.#state;
   }
 
+  /** The highest position known to exist. */
+  get known(): number {
+    return Math.max(this.cursor, this.#wanted, lastOf(this.#held));
+  }
+
   get heldPackets(): number {
     return this.#held?.length ?? 0;
   }
@@ -242,7 +247,9 @@ export class Sequencer<C> {
   /** The gap up to the first held packet, or everything up to what is known to exist. */
   #askFill(): void {
     const first = this.#held?.find((one) => one.packet)?.pos;
-    const upTo = first !== undefined ? Math.max(first - 1, this.cursor + 1) : Math.max(this.#wanted, lastOf(this.#held));
+    const upTo = first !== undefined
+      ? Math.max(first - 1, this.cursor + 1)
+      : Math.max(this.#wanted, lastOf(this.#held));
     if (upTo <= this.cursor) return;
     this.#filling = true;
     this.deadlineMs = Infinity;

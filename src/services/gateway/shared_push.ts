@@ -1,5 +1,6 @@
 import type { Sequenced } from "./sequencer.ts";
-import { META_TYPE, type Header } from "../../protocol/header.ts";
+import type { Header } from "../../protocol/header.ts";
+import { META, textMeta } from "../../protocol/meta.ts";
 import { encodeLogic } from "../../protocol/packet.ts";
 
 /** One push for any number of channels: encoded once for old clients, and with `im.pos` for each of ours. */
@@ -18,7 +19,6 @@ export class SharedPush implements Sequenced {
 
   encode(caps: boolean, pos: number): Uint8Array {
     if (!caps || pos === 0) return this.#plain ??= encodeLogic(this.#header, this.#body);
-    const meta = [{ key: "im.pos", value: String(pos), type: META_TYPE.INT }];
-    return encodeLogic({ ...this.#header, meta }, this.#body);
+    return encodeLogic({ ...this.#header, meta: [textMeta(META.POS, String(pos))] }, this.#body);
   }
 }

@@ -26,7 +26,10 @@ export class LogicServer implements DownlinkEvents {
   constructor(deps: LogicDeps, router = logicRoutes(deps)) {
     this.#deps = deps;
     this.#router = router;
-    this.#missed = deps.metrics.counter("petrel_push_missed_total", "Pushes whose gateway had no link; clients fetch them later");
+    this.#missed = deps.metrics.counter(
+      "petrel_push_missed_total",
+      "Pushes whose gateway had no link; clients fetch them later",
+    );
   }
 
   /** A gateway's link is up. A newer link of the same gateway takes over. */
@@ -98,7 +101,11 @@ export class LogicServer implements DownlinkEvents {
         await run();
       } catch (thrown) {
         // The message is stored and answered; its receivers fetch it when they notice the gap.
-        this.#deps.log.warn("delivery failed", { command: ctx.header.command, app: ctx.app, error: ImError.from(thrown) });
+        this.#deps.log.warn("delivery failed", {
+          command: ctx.header.command,
+          app: ctx.app,
+          error: ImError.from(thrown),
+        });
       }
     }
   }

@@ -1,11 +1,10 @@
 import { limit } from "../../command/middleware/limit.ts";
 import { measure } from "../../command/middleware/measure.ts";
 import { recover } from "../../command/middleware/recover.ts";
-import { type BodyCodec, CommandRouter } from "../../command/router.ts";
-import { type BodyType, decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import { CommandRouter } from "../../command/router.ts";
+import { encodeBody } from "../../protocol/bodies.ts";
 import { COMMANDS } from "../../protocol/commands.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
-import { NO_BODY } from "../../protocol/packet.ts";
 import { talkAck } from "./chat/talk_ack.ts";
 import { userTalk } from "./chat/user_talk.ts";
 import type { LogicDeps } from "./deps.ts";
@@ -25,29 +24,15 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
   const reads = limit(MOST_READS);
   return new CommandRouter(
     recover(deps.log, (message) => encodeBody(pkt.ErrorResp, { message })),
-    measure(deps.clock, deps.metrics, Object.keys(COMMANDS)),
+    measure(deps.clock, deps.metrics, Object.values(COMMANDS).map((command) => command.name)),
   )
-    .add("login.signin", codecs(pkt.Session, pkt.LoginResp), signIn(deps))
-    .add("login.signout", codecs(EMPTY, EMPTY), signOut(deps))
-    .add("chat.user.talk", codecs(pkt.MessageReq, pkt.MessageResp), userTalk(deps))
-    .add("chat.talk.ack", codecs(pkt.MessageAckReq, EMPTY), talkAck(deps))
-    .add("chat.offline.index", codecs(pkt.MessageIndexReq, pkt.MessageIndexResp), offlineIndex(deps), reads)
-    .add("chat.offline.content", codecs(pkt.MessageContentReq, pkt.MessageContentResp), offlineContent(deps), reads)
-    .add("chat.sync", codecs(pkt.SyncReq, pkt.SyncResp), sync(deps), reads)
-    .add("im.fill", codecs(pkt.FillReq, pkt.SyncResp), fill(deps))
-    .add("im.heads", codecs(pkt.HeadsReq, pkt.HeadsResp), heads(deps));
-}
-
-const EMPTY: BodyCodec<Record<string, never>> = { decode: () => ({}), encode: () => NO_BODY };
-
-function codecs<Req, Res>(
-  request: BodyType<Req> | BodyCodec<Req>,
-  response: BodyType<Res> | BodyCodec<Res>,
-): { request: BodyCodec<Req>; response: BodyCodec<Res> } {
-  return { request: codec(request), response: codec(response) };
-}
-
-function codec<T>(type: BodyType<T> | BodyCodec<T>): BodyCodec<T> {
-  if (!("name" in type)) return type;
-  return { decode: (bytes) => decodeBody(type, bytes), encode: (value) => encodeBody(type, value as Partial<T>) };
+    .add({ ...COMMANDS.signIn, request: pkt.Session }, signIn(deps))
+    .add(COMMANDS.signOut, signOut(deps))
+    .add(COMMANDS.userTalk, userTalk(deps))
+    .add(COMMANDS.talkAck, talkAck(deps))
+    .add(COMMANDS.offlineIndex, offlineIndex(deps), reads)
+    .add(COMMANDS.offlineContent, offlineContent(deps), reads)
+    .add(COMMANDS.sync, sync(deps), reads)
+    .add(COMMANDS.fill, fill(deps))
+    .add(COMMANDS.heads, heads(deps));
 }

@@ -38,7 +38,9 @@ async function startOf(
   messageId: bigint,
 ): Promise<Pick<InboxRange, "after" | "since">> {
   const { app, account, device } = ctx;
-  if (messageId === 0n) return { after: await deps.messages.acked(app, account, device), since: ago(deps.clock, HORIZON_MS) };
+  if (messageId === 0n) {
+    return { after: await deps.messages.acked(app, account, device), since: ago(deps.clock, HORIZON_MS) };
+  }
   const after = await deps.messages.position(app, account, messageId);
   if (after === undefined) return { after: 0, since: ago(deps.clock, DAY_MS) };
   await deps.batcher.ack(app, account, device, after);

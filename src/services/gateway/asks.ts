@@ -1,0 +1,79 @@
+import type { Clock } from "../../base/clock.ts";
+import { ImError } from "../../base/errors.ts";
+import type { Downward, Uplink } from "../../container/link.ts";
+import { makeHeader } from "../../protocol/header.ts";
+
+interface Asked {
+  readonly link: Uplink;
+  readonly command: string;
+  readonly deadlineMs: number;
+  done(answer: Downward | ImError): void;
+}
+
+/** An answer that has not come by then never will. */
+const ANSWER_MS = 4_000;
+
+/** The gateway's own requests to logic servers (`im.*`): answers are matched by sequence; every one ends in 4 s. */
+export class Asks {
+  readonly #gateId: string;
+  readonly #clock: Clock;
+  readonly #waiting = new Map<number, Asked>();
+  #sequence = 0;
+
+  constructor(gateId: string, clock: Clock) {
+    this.#gateId = gateId;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** `done` is called exactly once, perhaps at once: with the answer, or with BUSY, CLOSED or TIMEOUT. */
+  ask(link: Uplink, command: string, body: Uint8Array, done: (answer: Downward | ImError) => void): void {
+    const sequence = this.#sequence = (this.#sequence + 1) >>> 0;
+    const deadlineMs = this.#clock.mono() + ANSWER_MS;
+    this.#waiting.set(sequence, { link, command, deadlineMs, done });
+    const taken = link.send({
+      header: makeHeader(command, { sequence }),
+      body,
+      app: "",
+      account: "",
+      device: "",
+      caps: false,
+      gateId: this.#gateId,
+      key: undefined,
+      startBy: deadlineMs,
+    });
+    if (!taken) this.#end(sequence, new ImError("BUSY", `Cannot ask ${command}: the link took nothing`));
+  }
+
+  answered(packet: Downward): void {
+    const asked = this.#waiting.get(packet.header.sequence);
+    if (asked?.command === packet.header.command) this.#end(packet.header.sequence, packet);
+  }
+
+  /** The link is gone: its answers will not come. */
+  lost(link: Uplink): void {
+    for (const [sequence, asked] of this.#waiting) {
+      if (asked.link === link) {
+        this.#end(sequence, new ImError("CLOSED", `Cannot ask ${asked.command}: the link closed`));
+      }
+    }
+  }
+
+  /** Ends what has waited too long. Called about once a second. */
+  expire(nowMs: number): void {
+    for (const [sequence, asked] of this.#waiting) {
+      if (asked.deadlineMs > nowMs) break; // in the order they were asked
+      this.#end(sequence, new ImError("TIMEOUT", `Cannot ask ${asked.command}: no answer`));
+    }
+  }
+
+  #end(sequence: number, answer: Downward | ImError): void {
+    const asked = this.#waiting.get(sequence);
+    if (!asked) return;
+    this.#waiting.delete(sequence);
+    asked.done(answer);
+  }
+}

@@ -1,0 +1,145 @@
+import type { Clock } from "../../base/clock.ts";
+import { ImError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Counter, Metrics } from "../../base/metrics.ts";
+import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { FLAG, makeHeader } from "../../protocol/header.ts";
+import { STATUS } from "../../protocol/status.ts";
+import type { Downward, Uplink } from "../../container/link.ts";
+import type { Asks } from "./asks.ts";
+import type { ClientChannel } from "./client_channel.ts";
+import { FILL_ROOM_BYTES, FILL_ROWS } from "./config.ts";
+import type { Filled, SequencerPort } from "./sequencer.ts";
+import { SharedPush } from "./shared_push.ts";
+
+/** Channels named in one question for heads. */
+const HEADS_AT_ONCE = 1_000;
+
+/**
+ * What the sequencers of a gateway's channels need: writing, filling holes from the store, and, once a second, the
+ * heads of channels that pinged, so that a lost tail is noticed too.
+ */
+export class CatchUp implements SequencerPort<ClientChannel> {
+  readonly #asks: Asks;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #fills: Counter;
+  readonly #filledRows: Counter;
+  /** Channels whose sequencer has a deadline. */
+  readonly #waiting = new Set<ClientChannel>();
+  readonly #pinged = new Set<ClientChannel>();
+
+  constructor(asks: Asks, clock: Clock, log: Logger, metrics: Metrics) {
+    this.#asks = asks;
+    this.#clock = clock;
+    this.#log = log;
+    this.#fills = metrics.counter("petrel_fills_total", "Holes of channels that were asked from the store");
+    this.#filledRows = metrics.counter("petrel_filled_rows_total", "Messages that reached a channel through a fill");
+  }
+
+  write(channel: ClientChannel, packet: SharedPush, pos: number): void {
+    channel.agent.push(packet.encode(channel.caps, pos));
+  }
+
+  wait(channel: ClientChannel): void {
+    this.#waiting.add(channel);
+  }
+
+  /** A channel showed that it is alive: its head is asked for at the next `second`. */
+  pinged(channel: ClientChannel): void {
+    this.#pinged.add(channel);
+  }
+
+  fill(channel: ClientChannel, after: number, upTo: number): void {
+    const { link, agent, app, account } = channel;
+    // A client that is behind with reading gets no more before there is room again.
+    if (!link || link.state === "closed" || agent.queuedPushBytes > FILL_ROOM_BYTES) return this.#later(channel);
+    this.#fills.inc();
+    const body = encodeBody(pkt.FillReq, { app, account, after, upTo, limit: FILL_ROWS });
+    this.#asks.ask(link, "im.fill", body, (answer) => this.#filled(channel, after, answer));
+  }
+
+  /** Ends deadlines that have passed; cheap when there are none. */
+  expire(nowMs: number): void {
+    for (const channel of this.#waiting) {
+      if (channel.state === "closed" || channel.sequencer.deadlineMs === Infinity) this.#waiting.delete(channel);
+      else if (channel.sequencer.deadlineMs <= nowMs) {
+        this.#waiting.delete(channel);
+        channel.sequencer.expire();
+      }
+    }
+  }
+
+  /** Asks for the heads of all channels that pinged since the last time. */
+  second(): void {
+    if (this.#pinged.size === 0) return;
+    this.heads([...this.#pinged]);
+    this.#pinged.clear();
+  }
+
+  /** Asks how far these channels' inboxes go and fills what lags. */
+  heads(channels: readonly ClientChannel[]): void {
+    const byLink = new Map<Uplink, ClientChannel[]>();
+    for (const channel of channels) {
+      if (channel.state !== "open" || !channel.link) continue;
+      const group = byLink.get(channel.link);
+      if (group) group.push(channel);
+      else byLink.set(channel.link, [channel]);
+    }
+    for (const [link, group] of byLink) {
+      for (let at = 0; at < group.length; at += HEADS_AT_ONCE) {
+        this.#askHeads(link, group.slice(at, at + HEADS_AT_ONCE));
+      }
+    }
+  }
+
+  forget(channel: ClientChannel): void {
+    this.#waiting.delete(channel);
+    this.#pinged.delete(channel);
+  }
+
+  #askHeads(link: Uplink, channels: readonly ClientChannel[]): void {
+    const items = channels.map(({ app, account, id }) => ({ app, account, channelId: id }));
+    this.#asks.ask(link, "im.heads", encodeBody(pkt.HeadsReq, { items }), (answer) => {
+      if (failed(answer)) return; // asked again with the next ping
+      const { positions } = decodeBody(pkt.HeadsResp, answer.body);
+      channels.forEach((channel, at) => {
+        if (channel.state === "open") channel.sequencer.head(positions[at] ?? 0);
+      });
+    });
+  }
+
+  #filled(channel: ClientChannel, after: number, answer: Downward | ImError): void {
+    if (channel.state === "closed") return;
+    if (failed(answer)) {
+      this.#log.debug("fill failed", { channelId: channel.id, after });
+      return channel.sequencer.fillFailed(this.#clock.mono());
+    }
+    const page = decodeBody(pkt.SyncResp, answer.body);
+    this.#filledRows.inc(page.messages.length);
+    channel.sequencer.filled(rowsOf(channel, after, page), this.#clock.mono());
+  }
+
+  #later(channel: ClientChannel): void {
+    channel.sequencer.fillFailed(this.#clock.mono());
+  }
+}
+
+function failed(answer: Downward | ImError): answer is ImError {
+  return answer instanceof ImError || answer.header.status !== STATUS.SUCCESS.wire;
+}
+
+/** Stored messages as the pushes they would have been; an old client is not shown its own. */
+function rowsOf(channel: ClientChannel, after: number, page: pkt.SyncResp): Filled {
+  const rows = page.messages.map((message) => {
+    const pos = message.userSeq;
+    if (message.sender === channel.account && !channel.caps) return { pos, packet: undefined };
+    const command = message.group ? "chat.group.talk" : "chat.user.talk";
+    const { messageId, type, body, extra, sender, sendTime, seq, clientMsgId } = message;
+    const push = { messageId, type, body, extra, sender, sendTime, seq, clientMsgId };
+    const header = makeHeader(command, { flag: FLAG.PUSH, dest: message.dest });
+    return { pos, packet: new SharedPush(header, encodeBody(pkt.MessagePush, push)) };
+  });
+  return { after, rows, scannedTo: page.scannedTo };
+}

@@ -1,0 +1,101 @@
+import type { Downward } from "../../container/link.ts";
+import { decodeBody } from "../../protocol/bodies.ts";
+import { CLOSE } from "../../protocol/close_reason.ts";
+import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { FLAG } from "../../protocol/header.ts";
+import { encodeLogic } from "../../protocol/packet.ts";
+import { STATUS } from "../../protocol/status.ts";
+import type { ClientChannel } from "./client_channel.ts";
+import { UNANSWERED_BYTES } from "./config.ts";
+import type { Gateway } from "./gateway.ts";
+import { startSequencer } from "./receive.ts";
+import { SEQUENCER } from "./sequencer.ts";
+import { SharedPush } from "./shared_push.ts";
+
+/** A packet from a logic server for channels of this gateway. */
+export function deliver(gateway: Gateway, packet: Downward): void {
+  // hot: per packet
+  if (packet.header.flag === FLAG.RESPONSE) {
+    const channel = gateway.channel(packet.channels[0]!);
+    if (channel) reply(gateway, channel, packet);
+    else if (packet.header.command === "login.signin") gateway.signOut(packet.channels[0]!);
+    return;
+  }
+  const push = new SharedPush(packet.header, packet.body);
+  const now = gateway.clock.mono();
+  gateway.count.pushes.inc(packet.channels.length);
+  packet.channels.forEach((id, at) => {
+    const channel = gateway.channel(id);
+    if (!channel) return gone(gateway, id);
+    const pos = packet.positions[at] ?? 0;
+    if (packet.header.command === "login.signin") kick(gateway, channel, push.encode(false, 0));
+    else if (packet.own && !channel.caps) channel.sequencer.answered(pos, now);
+    else if (channel.state !== "kicked") channel.sequencer.offer(pos, push, now);
+  });
+}
+
+/** Its location outlived the channel: cleaned where it is stored, so that nobody pushes to it again. */
+function gone(gateway: Gateway, id: string): void {
+  gateway.count.pushedToGone.inc();
+  gateway.signOut(id);
+}
+
+function reply(gateway: Gateway, channel: ClientChannel, packet: Downward): void {
+  const { header, body } = packet;
+  if (channel.state === "login") return loginAnswered(gateway, channel, packet);
+  const { unanswered } = channel;
+  const n = packet.answers || unanswered.find(header.command, header.sequence);
+  if (!unanswered.answered(n)) return; // answered before: it was forwarded twice
+  if (channel.paused && unanswered.bytes < UNANSWERED_BYTES / 2) {
+    channel.paused = false;
+    channel.agent.resume();
+  }
+  gateway.count.reply(header.status);
+  channel.agent.reply(encodeLogic(header, body));
+  const pos = packet.positions[0] ?? 0;
+  const ok = header.status === STATUS.SUCCESS.wire;
+  if (header.command === "chat.user.talk") {
+    if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
+  } else if (header.command === "chat.offline.index" && !channel.caps) {
+    indexed(gateway, channel, ok ? pos : undefined, body.length === 0);
+  }
+}
+
+/** After a page the next request may take 3 s; the empty page, or a failure, ends the client's paging. */
+function indexed(gateway: Gateway, channel: ClientChannel, pos: number | undefined, empty: boolean): void {
+  if (pos !== undefined) channel.sequencer.page(pos);
+  if (pos === undefined || empty) channel.sequencer.endSync();
+  else if (channel.sequencer.state === "syncing") channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.indexQuietMs);
+}
+
+function loginAnswered(gateway: Gateway, channel: ClientChannel, packet: Downward): void {
+  const { header, body } = packet;
+  if (header.command !== "login.signin") return;
+  gateway.count.reply(header.status);
+  channel.agent.reply(encodeLogic(header, body));
+  channel.endsMs = Infinity;
+  if (header.status !== STATUS.SUCCESS.wire) {
+    gateway.count.login("refused by logic");
+    return channel.agent.close(CLOSE.LOGIN_FAILED);
+  }
+  gateway.count.login("success");
+  channel.state = "open";
+  startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeBody(pkt.LoginResp, body).head);
+  gateway.opened(channel);
+  if (channel.kick) kick(gateway, channel, channel.kick);
+}
+
+/**
+ * The account logged in elsewhere: the push goes out, nothing is forwarded any more, requests are answered 105, and
+ * after a grace (clients close by themselves) the channel is closed. Before the login's answer it waits for that.
+ */
+function kick(gateway: Gateway, channel: ClientChannel, bytes: Uint8Array): void {
+  if (channel.state === "login") {
+    channel.kick = bytes;
+    return;
+  }
+  if (channel.state !== "open") return;
+  channel.state = "kicked";
+  channel.agent.push(bytes);
+  gateway.endLater(channel, gateway.config.kickGraceMs);
+}

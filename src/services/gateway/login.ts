@@ -1,0 +1,102 @@
+import { ImError } from "../../base/errors.ts";
+import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import { type Claims, readToken } from "../../protocol/claims.ts";
+import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
+import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { findText, META } from "../../protocol/meta.ts";
+import { isName } from "../../protocol/names.ts";
+import { decodePacket, encodeLogic, NO_BODY } from "../../protocol/packet.ts";
+import { STATUS, type StatusName } from "../../protocol/status.ts";
+
+/** A login packet that was read and whose token holds. */
+export interface LoginRequest {
+  readonly at: "login";
+  readonly header: Header;
+  readonly body: pkt.LoginReq;
+  readonly claims: Claims;
+  /** "" when the client named none. */
+  readonly device: string;
+  readonly caps: boolean;
+}
+
+/** Not let in: the packet to send first (none when what came was no packet of ours), and why. */
+export interface Refusal {
+  readonly at: "refused";
+  readonly packet: Uint8Array | undefined;
+  readonly why: CloseReason;
+  readonly status: StatusName | "NO_PACKET";
+}
+
+/**
+ * Reads a connection's first packet. Everything wrong with it becomes a refusal with the status that says so;
+ * the status is delivered before the connection closes. Source: proto/WIRE.md "Login".
+ */
+export function readLogin(
+  bytes: Uint8Array,
+  nowSeconds: number,
+  hmac: (data: Uint8Array) => Uint8Array,
+): LoginRequest | Refusal {
+  let packet;
+  try {
+    packet = decodePacket(bytes, LIMITS.beforeLogin);
+  } catch (thrown) {
+    const tooLarge = ImError.from(thrown).code === "HEADER_TOO_LARGE";
+    return { at: "refused", packet: undefined, why: tooLarge ? CLOSE.TOO_LARGE : CLOSE.BAD_DATA, status: "NO_PACKET" };
+  }
+  if (packet.kind === "basic") return { at: "refused", packet: undefined, why: CLOSE.BAD_DATA, status: "NO_PACKET" };
+  const { header } = packet;
+  if (header.command !== "login.signin") {
+    return refusal(header, "INVALID_COMMAND", CLOSE.NOT_LOGIN, "Cannot do this first: log in");
+  }
+  try {
+    const body = decodeBody(pkt.LoginReq, packet.body);
+    const device = findText(header.meta, META.DEVICE) ?? "";
+    if (device !== "" && !isName(device)) {
+      throw new ImError("INVALID_BODY", "Cannot log in: the device is no legal name");
+    }
+    const claims = readToken(body.token, nowSeconds, hmac);
+    return { at: "login", header, body, claims, device, caps: findText(header.meta, META.CAPS) !== undefined };
+  } catch (thrown) {
+    const error = ImError.from(thrown);
+    if (error.code === "UNAUTHORIZED") return refusal(header, "UNAUTHORIZED", CLOSE.UNAUTHORIZED, error.message);
+    return refusal(header, "INVALID_BODY", CLOSE.BAD_DATA, error.message);
+  }
+}
+
+/** A refusal with its response packet: flag 1, the status, and a reason unless the reference sends none. */
+export function refusal(header: Header, status: StatusName, why: CloseReason, message: string): Refusal {
+  const body = status === "UNAUTHORIZED" ? NO_BODY : encodeBody(pkt.ErrorResp, { message });
+  return { at: "refused", packet: answer(header, "", STATUS[status].wire, body), why, status };
+}
+
+/** A response that the gateway gives itself. */
+export function answer(request: Header, channelId: string, status: number, body: Uint8Array): Uint8Array {
+  const header = makeHeader(request.command, {
+    channelId,
+    sequence: request.sequence,
+    flag: FLAG.RESPONSE,
+    status,
+    dest: request.dest,
+  });
+  return encodeLogic(header, body);
+}
+
+/** The Session that logic gets instead of the LoginReq. */
+export function sessionBody(login: LoginRequest, channelId: string, gateId: string, remoteIP: string): Uint8Array {
+  const { claims, body, device } = login;
+  return encodeBody(pkt.Session, {
+    channelId,
+    gateId,
+    account: claims.acc,
+    app: claims.app,
+    remoteIP,
+    device,
+    zone: body.zone,
+    isp: body.isp,
+    tags: body.tags,
+    cursor: body.cursor,
+    epoch: body.epoch,
+  });
+}

@@ -1,0 +1,131 @@
+import { ImError } from "../../base/errors.ts";
+import { serviceOf } from "../../container/forward.ts";
+import type { Upward } from "../../container/link.ts";
+import { encodeBody } from "../../protocol/bodies.ts";
+import { CLOSE } from "../../protocol/close_reason.ts";
+import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { FLAG, type Header, NO_META } from "../../protocol/header.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import {
+  BASIC,
+  type BasicPacket,
+  decodePacket,
+  encodeBasic,
+  type LogicPacket,
+  NO_BODY,
+  PONG,
+} from "../../protocol/packet.ts";
+import { STATUS, type StatusName } from "../../protocol/status.ts";
+import type { ClientChannel } from "./client_channel.ts";
+import { REFUSALS, UNANSWERED_BYTES } from "./config.ts";
+import type { Gateway } from "./gateway.ts";
+import { SEQUENCER } from "./sequencer.ts";
+import { answer } from "./login.ts";
+
+/** An index request may take this long before its channel goes live without it. */
+const INDEX_ANSWER_MS = 8_000;
+
+/** One data frame of a client that has logged in. The bytes are only valid during the call. */
+export function receive(gateway: Gateway, channel: ClientChannel, bytes: Uint8Array): void {
+  // hot: per packet
+  let packet: LogicPacket | BasicPacket;
+  try {
+    packet = decodePacket(bytes, LIMITS.client);
+  } catch (thrown) {
+    gateway.count.badPackets.inc();
+    const tooLarge = ImError.from(thrown).code === "HEADER_TOO_LARGE";
+    return channel.agent.close(tooLarge ? CLOSE.TOO_LARGE : CLOSE.BAD_DATA);
+  }
+  if (packet.kind === "basic") return basic(gateway, channel, packet.code);
+  const { header } = packet;
+  gateway.count.packet(header.command);
+  if (channel.state !== "open") {
+    return refuse(gateway, channel, header, "UNAUTHORIZED", "Cannot do this: logged in elsewhere");
+  }
+  const service = serviceOf(header.command);
+  if (service === undefined) return refuse(gateway, channel, header, "NOT_IMPLEMENTED", "NotImplemented");
+  if (header.command.startsWith("login.")) return login(gateway, channel, header);
+  const slower = gateway.rate.off ? 0 : gateway.rate.take(`${channel.app}|${channel.account}`);
+  if (slower === Infinity) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: too many, wait");
+  if (slower > 0) gateway.readLater(channel, slower);
+  forward(gateway, channel, header, packet.body.slice());
+}
+
+function forward(gateway: Gateway, channel: ClientChannel, header: Header, body: Uint8Array): void {
+  const link = gateway.linkOf(channel);
+  if (!link) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: no server is ready, wait");
+  if (header.command === "chat.offline.index" && !channel.caps) {
+    channel.sequencer.sync(gateway.clock.mono(), INDEX_ANSWER_MS);
+  }
+  // Whatever the client wrote about itself or the way is overwritten (WIRE.md "Stamping").
+  header.channelId = channel.id;
+  header.flag = FLAG.REQUEST;
+  header.status = 0;
+  header.meta = NO_META;
+  const { unanswered } = channel;
+  const request: Upward = {
+    header,
+    body,
+    app: channel.app,
+    account: channel.account,
+    device: channel.device,
+    caps: channel.caps,
+    gateId: gateway.id,
+    key: { scope: channel.id, n: unanswered.next, low: unanswered.low },
+    startBy: gateway.clock.mono() + gateway.config.startWithinMs,
+  };
+  if (!link.send(request)) {
+    return refuse(gateway, channel, header, "BUSY", "Cannot take the request: the server is busy, wait");
+  }
+  unanswered.add(request);
+  if (unanswered.bytes > UNANSWERED_BYTES && !channel.paused) {
+    channel.paused = true;
+    channel.agent.pause();
+  }
+}
+
+function basic(gateway: Gateway, channel: ClientChannel, code: number): void {
+  if (code !== BASIC.PING) return; // the reference ignores every other code
+  gateway.catchUp.pinged(channel);
+  channel.agent.reply(channel.caps ? pongWithHead(channel.sequencer.known) : PONG);
+}
+
+/** Our clients' pongs carry the inbox head as 8 bytes, so that they notice a tail they lack. */
+function pongWithHead(head: number): Uint8Array {
+  const body = new Uint8Array(8);
+  new DataView(body.buffer).setBigUint64(0, BigInt(head));
+  return encodeBasic(BASIC.PONG, body);
+}
+
+function login(gateway: Gateway, channel: ClientChannel, header: Header): void {
+  if (header.command !== "login.signout") {
+    const known = header.command === "login.signin";
+    return refuse(
+      gateway,
+      channel,
+      header,
+      known ? "INVALID_COMMAND" : "NOT_IMPLEMENTED",
+      known ? "Cannot log in twice" : "NotImplemented",
+    );
+  }
+  gateway.count.reply(STATUS.SUCCESS.wire);
+  channel.agent.reply(answer(header, channel.id, STATUS.SUCCESS.wire, NO_BODY));
+  channel.agent.close(CLOSE.SIGNED_OUT);
+}
+
+function refuse(gateway: Gateway, channel: ClientChannel, header: Header, status: StatusName, message: string): void {
+  gateway.count.reply(STATUS[status].wire);
+  channel.agent.reply(answer(header, channel.id, STATUS[status].wire, encodeBody(pkt.ErrorResp, { message })));
+  const now = gateway.clock.mono();
+  if (now - channel.refusalsSinceMs > REFUSALS.windowMs) {
+    channel.refusalsSinceMs = now;
+    channel.refusals = 0;
+  }
+  if (++channel.refusals >= REFUSALS.most) channel.agent.close(CLOSE.RATE);
+}
+
+/** A login was answered: an old client is left in peace until it has asked for its index, or for 300 ms. */
+export function startSequencer(gateway: Gateway, channel: ClientChannel, pos: number, head: number): void {
+  channel.sequencer.open(pos, head);
+  if (!channel.caps) channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.loginQuietMs);
+}
