@@ -54,7 +54,9 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   fill(channel: ClientChannel, after: number, upTo: number): void {
     const { link, agent, app, account } = channel;
     // A client that is behind with reading gets no more before there is room again.
-    if (!link || link.state === "closed" || agent.queuedPushBytes > FILL_ROOM_BYTES) return this.#later(channel);
+    if (!link || link.state === "closed" || agent.queuedPushBytes > FILL_ROOM_BYTES) {
+      return channel.sequencer.fillFailed(after, this.#clock.mono());
+    }
     this.#fills.inc();
     const body = encodeBody(pkt.FillReq, { app, account, after, upTo, limit: FILL_ROWS });
     this.#asks.ask(link, "im.fill", body, (answer) => this.#filled(channel, after, answer));
@@ -114,15 +116,11 @@ export class CatchUp implements SequencerPort<ClientChannel> {
     if (channel.state === "closed") return;
     if (failed(answer)) {
       this.#log.debug("fill failed", { channelId: channel.id, after });
-      return channel.sequencer.fillFailed(this.#clock.mono());
+      return channel.sequencer.fillFailed(after, this.#clock.mono());
     }
     const page = decodeBody(pkt.SyncResp, answer.body);
     this.#filledRows.inc(page.messages.length);
     channel.sequencer.filled(rowsOf(channel, after, page), this.#clock.mono());
-  }
-
-  #later(channel: ClientChannel): void {
-    channel.sequencer.fillFailed(this.#clock.mono());
   }
 }
 

@@ -32,6 +32,8 @@ export interface Filled {
   readonly scannedTo: number;
 }
 
+const NOT_ASKED = -1;
+
 interface Held {
   readonly pos: number;
   /** Undefined: this position was answered by a reply, nothing is to be written for it. */
@@ -60,7 +62,8 @@ export class Sequencer<C> {
   #heldBytes = 0;
   /** Positions above the cursor that are known to exist but are not held: they must be filled. */
   #wanted = 0;
-  #filling = false;
+  /** Where the fill that is under way starts; NOT_ASKED: none is. */
+  #asked = NOT_ASKED;
   /** Has an index page been written since the channel is syncing? */
   #paged = false;
   /** Has an index been paged to its end (or given up) on this connection? */
@@ -87,7 +90,7 @@ export class Sequencer<C> {
   }
 
   get filling(): boolean {
-    return this.#filling;
+    return this.#asked !== NOT_ASKED;
   }
 
   /** The login was answered: what stands above `cursor` goes out from now on; `head` is known to exist. */
@@ -98,6 +101,7 @@ export class Sequencer<C> {
   /** An old client logged in, or asks for its index: pushes are dropped until `endSync` or for `quietMs`. */
   sync(nowMs: number, quietMs: number): void {
     this.#state = "syncing";
+    this.#asked = NOT_ASKED;
     this.#dropHeld();
     this.deadlineMs = nowMs + quietMs;
     this.#port.wait(this.#channel);
@@ -157,14 +161,14 @@ export class Sequencer<C> {
   head(pos: number): void {
     if (pos <= this.cursor) return;
     if (pos > this.#wanted) this.#wanted = pos;
-    if (this.#state === "live" && !this.#filling) this.#askFill();
+    if (this.#state === "live" && !this.filling) this.#askFill();
   }
 
   /** The answer to a fill. */
   filled(fill: Filled, nowMs: number): void {
-    this.#filling = false;
-    // An index came meanwhile: it covers these rows, or went back behind them and asks again.
-    if (this.#state !== "live" || fill.after > this.cursor) return;
+    if (fill.after !== this.#asked) return; // asked before an index began; that one covers these rows or asks again
+    this.#asked = NOT_ASKED;
+    const before = this.cursor;
     for (const row of fill.rows) {
       if (row.pos <= this.cursor) continue;
       this.cursor = row.pos;
@@ -173,22 +177,29 @@ export class Sequencer<C> {
     }
     if (fill.scannedTo > this.cursor) this.cursor = fill.scannedTo;
     this.#release(nowMs);
-    if (!this.#held && this.#wanted > this.cursor) this.#askFill();
+    if (this.filling || (!this.#held && this.#wanted <= this.cursor)) return;
+    // The page was cut short, or there is another gap: go on at once as long as there is progress.
+    if (this.cursor > before) this.#askFill();
+    else this.#retry(nowMs);
   }
 
   /** The fill could not be had: try again later. */
-  fillFailed(nowMs: number): void {
-    this.#filling = false;
-    if (this.#state !== "live") return;
-    this.deadlineMs = nowMs + SEQUENCER.holdMs;
-    this.#port.wait(this.#channel);
+  fillFailed(after: number, nowMs: number): void {
+    if (after !== this.#asked) return;
+    this.#asked = NOT_ASKED;
+    this.#retry(nowMs);
   }
 
   /** `deadlineMs` has passed. */
   expire(): void {
     this.deadlineMs = Infinity;
     if (this.#state === "syncing") this.endSync();
-    else if (this.#state === "live" && !this.#filling && (this.#held || this.#wanted > this.cursor)) this.#askFill();
+    else if (this.#state === "live" && !this.filling && (this.#held || this.#wanted > this.cursor)) this.#askFill();
+  }
+
+  #retry(nowMs: number): void {
+    this.deadlineMs = nowMs + SEQUENCER.holdMs;
+    this.#port.wait(this.#channel);
   }
 
   #goLive(cursor: number, head: number): void {
@@ -197,14 +208,14 @@ export class Sequencer<C> {
     this.deadlineMs = Infinity;
     if (head > this.#wanted) this.#wanted = head;
     if (this.#held) this.#release(-Infinity);
-    if (this.#wanted > this.cursor && !this.#filling) this.#askFill();
+    if (this.#wanted > this.cursor && !this.filling) this.#askFill();
   }
 
   #hold(one: Held, bytes: number, nowMs: number): void {
     const held = this.#held ??= [];
     if (held.length >= SEQUENCER.holdPackets || this.#heldBytes + bytes > SEQUENCER.holdBytes) {
       if (one.pos > this.#wanted) this.#wanted = one.pos;
-      if (this.#state === "live" && !this.#filling) this.#askFill();
+      if (this.#state === "live" && !this.filling) this.#askFill();
       return;
     }
     let at = held.length;
@@ -212,9 +223,8 @@ export class Sequencer<C> {
     if (at > 0 && held[at - 1]!.pos === one.pos) return;
     held.splice(at, 0, one);
     this.#heldBytes += bytes;
-    if (this.#state === "live" && !this.#filling && this.deadlineMs === Infinity) {
-      this.deadlineMs = nowMs + SEQUENCER.holdMs;
-      this.#port.wait(this.#channel);
+    if (this.#state === "live" && !this.filling && this.deadlineMs === Infinity) {
+      this.#retry(nowMs);
     }
   }
 
@@ -236,11 +246,10 @@ export class Sequencer<C> {
       return;
     }
     held.splice(0, taken);
-    if (this.#filling) return;
+    if (this.filling) return;
     if (nowMs === -Infinity) this.#askFill();
     else if (taken > 0 || this.deadlineMs === Infinity) {
-      this.deadlineMs = nowMs + SEQUENCER.holdMs;
-      this.#port.wait(this.#channel);
+      this.#retry(nowMs);
     }
   }
 
@@ -251,7 +260,7 @@ export class Sequencer<C> {
       ? Math.max(first - 1, this.cursor + 1)
       : Math.max(this.#wanted, lastOf(this.#held));
     if (upTo <= this.cursor) return;
-    this.#filling = true;
+    this.#asked = this.cursor;
     this.deadlineMs = Infinity;
     this.#port.fill(this.#channel, this.cursor, upTo);
   }
