@@ -24,14 +24,12 @@ const anyFrames = fc.array(
 );
 
 describe("FrameDecoder", () => {
-  test.each(
-    [
-      ["two frames in one read", "0200000001 61 0900000000", [[2, "61"], [9, ""]]],
-      ["an unknown opcode is a frame like any other", "7700000002 6162", [[0x77, "6162"]]],
-      ["half a frame tells nothing", "0200000003 6162", []],
-    ] as const,
-  )("%s", (_, bytes, frames) => {
-    expect(decode([hex(bytes)])).toEqual(frames.map(([opcode, payload]) => [opcode, payload] as [number, string]));
+  test.each<[string, string, Seen]>([
+    ["two frames in one read", "0200000001 61 0900000000", [[2, "61"], [9, ""]]],
+    ["an unknown opcode is a frame like any other", "7700000002 6162", [[0x77, "6162"]]],
+    ["half a frame tells nothing", "0200000003 6162", []],
+  ])("%s", (_, bytes, frames) => {
+    expect(decode([hex(bytes)])).toEqual(frames);
   });
 
   test("any cut of the stream gives the same frames", () => {

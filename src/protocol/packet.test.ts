@@ -37,15 +37,13 @@ describe("packet", () => {
     }
   });
 
-  test.each(
-    [
-      ["unknown magic", "c311a36600000000 00000000", "BAD_MAGIC"],
-      ["header over the limit, not one byte of it there", "c311a36500001001", "HEADER_TOO_LARGE"],
-      ["header of 4 GiB", "c311a365ffffffff 00000000", "HEADER_TOO_LARGE"],
-      ["body of 4 GiB", "c311a36500000000 ffffffff", "PACKET_TRUNCATED"],
-      ["header that is not protobuf", "c311a36500000001 ff 00000000", "HEADER_INVALID"],
-    ] as const,
-  )("%s, hex %s: %s", (_, hex, code) => {
+  test.each<[string, string, string]>([
+    ["unknown magic", "c311a36600000000 00000000", "BAD_MAGIC"],
+    ["header over the limit, not one byte of it there", "c311a36500001001", "HEADER_TOO_LARGE"],
+    ["header of 4 GiB", "c311a365ffffffff 00000000", "HEADER_TOO_LARGE"],
+    ["body of 4 GiB", "c311a36500000000 ffffffff", "PACKET_TRUNCATED"],
+    ["header that is not protobuf", "c311a36500000001 ff 00000000", "HEADER_INVALID"],
+  ])("%s, hex %s: %s", (_, hex, code) => {
     expect(codeOf(() => decodePacket(Uint8Array.fromHex(hex.replaceAll(" ", "")), LIMITS.client))).toBe(code);
   });
 

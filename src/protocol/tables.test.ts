@@ -12,7 +12,7 @@ import { isCloseCode } from "./ws_frame.ts";
 
 describe("tables", () => {
   test("STATUS has the numbers of proto/common.proto", () => {
-    expect(Object.values(STATUS).map((row) => row.wire)).toEqual(Object.values(enumOf("Status")));
+    expect(Object.values(STATUS).map((row): number => row.wire)).toEqual(Object.values(enumOf("Status")));
   });
 
   test("statusName finds every row and no other number", () => {
