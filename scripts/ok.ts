@@ -135,9 +135,9 @@ async function runStep(step: Step): Promise<Counts> {
   return { passed: counted.passed, failed: ok ? 0 : Math.max(1, counted.failed) };
 }
 
-/** A failed run's output, less the lines of tests that passed. */
+/** A failed run's output, less downloads and tests that passed. */
 function withoutPassed(output: string): string {
-  return output.split("\n").filter((line) => !/^\(pass\) |\.\.\. ok \([\d.]+/.test(line)).join("\n");
+  return output.split("\n").filter((line) => !/^\(pass\) |^Download |\.\.\. ok \([\d.]+/.test(line)).join("\n");
 }
 
 async function main(): Promise<void> {
