@@ -15,7 +15,9 @@ export interface Clock {
   endOfTick(run: () => void): void;
 }
 
-const endOfTick: (run: () => void) => void = typeof setImmediate === "function"
+// Browsers have none, so it is asked for by name.
+const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
+const endOfTick: (run: () => void) => void = setImmediate
   ? (run) => void setImmediate(run)
   : (run) => void setTimeout(run, 0);
 

@@ -1,0 +1,9 @@
+/**
+ * The commands a client speaks, by name: the table of protocol/commands.ts would bring every message's codec into a
+ * page. A test compares them with it.
+ */
+export const SIGN_IN = "login.signin";
+export const USER_TALK = "chat.user.talk";
+export const GROUP_TALK = "chat.group.talk";
+export const TALK_ACK = "chat.talk.ack";
+export const SYNC = "chat.sync";

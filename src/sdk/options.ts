@@ -1,0 +1,73 @@
+import type { Clock } from "../base/clock.ts";
+import { ImError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import type { CloseReason } from "../protocol/close_reason.ts";
+import { isName } from "../protocol/names.ts";
+import type { ClientState } from "./reconnector.ts";
+import type { SentMessage } from "./sent_message.ts";
+import type { Connect } from "./socket.ts";
+import type { ClientStorage } from "./storage.ts";
+
+export interface ClientOptions {
+  /** `ws://…` or `wss://…`; of several the next is tried when one fails. */
+  readonly url: string | readonly string[];
+  /** A login token, or a function that is asked for one at every login (then an expired token is replaced). */
+  readonly token: string | (() => string | Promise<string>);
+  /** A login replaces only the account's earlier one with the same device name. 1–60 characters; none is a name too. */
+  readonly device?: string | undefined;
+  /** Opens connections. Default: the runtime's WebSocket. */
+  readonly connect?: Connect | undefined;
+  /** Keeps the place in the inbox, and waiting messages, between runs. Default: memory. */
+  readonly storage?: ClientStorage | undefined;
+  readonly clock?: Clock | undefined;
+  /** From 0 up to, not including, 1: for client message ids and the jitter of waiting times. */
+  readonly random?: (() => number) | undefined;
+  readonly log?: Logger | undefined;
+  /** Messages that may wait to be sent; the next fails with QUOTA. Default 1,000. */
+  readonly waiting?: number | undefined;
+  /** A message the server keeps refusing for a while (busy, failing) fails after so long. Default 4 minutes. */
+  readonly refusedMs?: number | undefined;
+}
+
+export interface TalkOptions {
+  /** 1 text (default), 2 image, 3 voice, 4 video; the server does not look at it. */
+  readonly type?: number;
+  /** Anything the app wants to send beside the body, up to 500 code points. */
+  readonly extra?: string;
+  /** `dest` is a group id. */
+  readonly group?: boolean;
+}
+
+export interface StateChange {
+  readonly state: ClientState;
+  /** Why it is offline or closed. */
+  readonly why: CloseReason | undefined;
+  /** Offline: milliseconds until the next attempt. */
+  readonly retryInMs: number | undefined;
+}
+
+/** What `on` can be asked for. */
+export interface ClientEvents {
+  state: StateChange;
+  /** A message of ours became durable, or failed. */
+  sent: SentMessage;
+  /** Another login of the same account and device took over. The client is closed. */
+  kicked: { readonly channelId: string };
+  /** The server ended the connection because the token expired. With a token function a new login follows. */
+  tokenExpired: { readonly renewing: boolean };
+  /** The gateway shuts down; the client goes elsewhere, or waits for it to come back. */
+  drain: { readonly url: string };
+  /** For good: by `close()`, or because the server said not to come back. */
+  closed: { readonly why: CloseReason; readonly error: ImError };
+}
+
+/** @throws {ImError} CONFIG */
+export function checkOptions(urls: readonly string[], device: string | undefined): void {
+  if (urls.length === 0) throw new ImError("CONFIG", "Cannot make client: url is empty");
+  for (const url of urls) {
+    if (!URL.canParse(url)) throw new ImError("CONFIG", `Cannot make client: ${url} is not a URL`);
+  }
+  if (device !== undefined && !isName(device)) {
+    throw new ImError("CONFIG", `Cannot make client: device is not a legal name: ${device}`);
+  }
+}

@@ -1,0 +1,98 @@
+import { ImError } from "../base/errors.ts";
+import { TEXT } from "../protocol/limits.ts";
+import { codePoints, isName } from "../protocol/names.ts";
+import type { SavedMessage } from "./storage.ts";
+
+/** What the server answered: the message is stored and synced. */
+export interface Receipt {
+  readonly messageId: bigint;
+  /** Unix nanoseconds. */
+  readonly sendTime: bigint;
+  /** Dense number within the conversation. */
+  readonly seq: number;
+}
+
+/** "sending" until the server has answered; then it is stored ("durable"), or it never will be ("failed"). */
+export type SentState = "sending" | "durable" | "failed";
+
+/** A message this client was told to send. */
+export interface SentMessage {
+  /** Client message id: the same for every attempt, so that the message is stored once. */
+  readonly id: string;
+  readonly dest: string;
+  readonly group: boolean;
+  readonly type: number;
+  readonly body: string;
+  readonly extra: string;
+  /** Milliseconds since 1970. */
+  readonly createdMs: number;
+  readonly state: SentState;
+  /** When durable. */
+  readonly receipt: Receipt | undefined;
+  /** When failed. */
+  readonly error: ImError | undefined;
+  /** Rejects with `error`. Need not be awaited: a failure nobody waits for is not an unhandled rejection. */
+  readonly done: Promise<Receipt>;
+}
+
+/** The outbox's side of it: settled once, then never again. */
+export class Outgoing implements SentMessage {
+  readonly id: string;
+  readonly dest: string;
+  readonly group: boolean;
+  readonly type: number;
+  readonly body: string;
+  readonly extra: string;
+  readonly createdMs: number;
+  readonly done: Promise<Receipt>;
+  state: SentState = "sending";
+  receipt: Receipt | undefined;
+  error: ImError | undefined;
+  readonly #resolve: (receipt: Receipt) => void;
+  readonly #reject: (error: ImError) => void;
+
+  constructor({ id, dest, group, type, body, extra, createdMs }: SavedMessage) {
+    this.id = id;
+    this.dest = dest;
+    this.group = group;
+    this.type = type;
+    this.body = body;
+    this.extra = extra;
+    this.createdMs = createdMs;
+    const { promise, resolve, reject } = Promise.withResolvers<Receipt>();
+    this.done = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    promise.catch(() => {}); // `state` and the event "sent" tell it too
+  }
+
+  stored(receipt: Receipt): void {
+    this.state = "durable";
+    this.receipt = receipt;
+    this.#resolve(receipt);
+  }
+
+  failed(error: ImError): void {
+    this.state = "failed";
+    this.error = error;
+    this.#reject(error);
+  }
+
+  /** What a storage keeps of it. */
+  saved(): SavedMessage {
+    const { id, dest, group, type, body, extra, createdMs } = this;
+    return { id, dest, group, type, body, extra, createdMs };
+  }
+}
+
+/** Why the server would refuse it whatever happens; undefined: it would not. */
+export function checkMessage({ dest, body, extra }: SentMessage): ImError | undefined {
+  if (dest === "") return new ImError("NO_DESTINATION", "Cannot talk: dest is empty");
+  if (!isName(dest)) return new ImError("INVALID_BODY", "Cannot talk: dest is not a legal name");
+  return tooLong("body", body, TEXT.body) ?? tooLong("extra", extra, TEXT.extra);
+}
+
+function tooLong(field: string, text: string, most: number): ImError | undefined {
+  if (codePoints(text, most) <= most) return undefined;
+  return new ImError("INVALID_BODY", `Cannot talk: ${field} is longer than ${most} characters`);
+}
