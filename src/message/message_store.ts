@@ -25,6 +25,8 @@ export interface AppendRequest {
   readonly clientMsgId?: string | undefined;
   /** Monotonic ms of this process's clock; if the commit has not begun by then, the answer is BUSY. */
   readonly startBy: number;
+  /** Was forwarded before and may be stored already: it is not refused before it was looked up. */
+  readonly again?: boolean | undefined;
 }
 
 /** The first answer for a message. Numbers are dense: `seq` per conversation, positions (`user_seq`) per account. */

@@ -1,0 +1,54 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { int, text } from "./rows.ts";
+
+/** How long a client's own message id is remembered: 7 days. */
+const REMEMBER_MS = 7 * 24 * 3_600_000;
+
+/**
+ * The written part of the client ids (what waits is in the logs of the tail). Old rows are not seen, and go while new
+ * ones come: for every row written two are looked at, in the order of the table, over and over.
+ */
+export class ClientIds {
+  readonly #select: StatementSync;
+  readonly #next: StatementSync;
+  readonly #delete: StatementSync;
+  /** Where the sweep is. */
+  #account = -1;
+  #id = "";
+
+  constructor(db: DatabaseSync) {
+    this.#select = db.prepare("SELECT message FROM dedupe WHERE account = ? AND client_msg_id = ?");
+    this.#select.setReadBigInts(true);
+    this.#next = db.prepare(
+      `SELECT account, client_msg_id, created FROM dedupe WHERE (account, client_msg_id) > (?, ?)
+       ORDER BY account, client_msg_id LIMIT ?`,
+    );
+    this.#delete = db.prepare("DELETE FROM dedupe WHERE account = ? AND client_msg_id = ?");
+  }
+
+  /** The message that was stored with this id, maybe long ago. */
+  find(account: number, id: string): bigint | undefined {
+    const message = this.#select.get(account, id)?.["message"];
+    return typeof message === "bigint" ? message : undefined;
+  }
+
+  /** Looks at the next `count` rows and deletes the old ones. Needs a transaction. */
+  sweep(count: number, nowMs: number): void {
+    const rows = this.#next.all(this.#account, this.#id, count);
+    for (const row of rows) {
+      const account = int(row, "account"), id = text(row, "client_msg_id");
+      if (isForgotten(int(row, "created"), nowMs)) this.#delete.run(account, id);
+      this.#account = account;
+      this.#id = id;
+    }
+    if (rows.length < count) {
+      this.#account = -1;
+      this.#id = "";
+    }
+  }
+}
+
+/** Is a client id of that time (ms) no longer to be remembered? */
+export function isForgotten(createdMs: number, nowMs: number): boolean {
+  return createdMs < nowMs - REMEMBER_MS;
+}

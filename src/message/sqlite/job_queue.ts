@@ -1,0 +1,215 @@
+import type { Clock } from "../../base/clock.ts";
+import { ImError } from "../../base/errors.ts";
+import type { AppendRequest, AppendResult, StoreHealth } from "../message_store.ts";
+import type { Lane } from "./lane.ts";
+import {
+  type Ack,
+  ASK,
+  packAck,
+  packWrite,
+  readAnswer,
+  readError,
+  readState,
+  REPLY,
+  type WriterState,
+} from "./messages.ts";
+import { Packer, type Unpacker } from "./wire.ts";
+
+/** Most messages and acks of one job, which is one transaction. */
+const JOB_WRITES = 256, JOB_ACKS = 1_000;
+
+const UNTOUCHED: WriterState = {
+  problem: "",
+  writable: true,
+  waitingRows: 0,
+  waitingLogs: 0,
+  cachedLogs: 0,
+  rememberedKeys: 0,
+  commits: 0,
+  failedCommits: 0,
+};
+
+interface Append {
+  readonly batch: readonly AppendRequest[];
+  readonly results: AppendResult[];
+  /** How many of the batch were put into a job. */
+  sent: number;
+  readonly resolve: (results: AppendResult[]) => void;
+}
+
+interface WaitingAck {
+  readonly ack: Ack;
+  readonly resolve: (pos: number) => void;
+  readonly reject: (error: ImError) => void;
+}
+
+interface JobPart {
+  readonly append: Append;
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Sent {
+  readonly parts: readonly JobPart[];
+  readonly acks: readonly WaitingAck[];
+}
+
+export interface JobQueueDeps {
+  readonly clock: Clock;
+  readonly writer: Lane;
+  readonly failed: Promise<Error>;
+  readonly changed: (health: StoreHealth) => void;
+}
+
+/** Appends and acks in front of the writer: what one turn of the event loop asks for is one job, one job at a time. */
+export class JobQueue {
+  readonly #deps: JobQueueDeps;
+  #appends: Append[] = [];
+  #acks: WaitingAck[] = [];
+  #queued = 0;
+  /** A job will be sent at the end of this turn, or is with the writer. */
+  #busy = false;
+  #closing: PromiseWithResolvers<void> | undefined;
+  #state = UNTOUCHED;
+  #stopped: Error | undefined;
+  /** Of the last job: the next one will be about as large. */
+  #jobBytes = 4096;
+
+  constructor(deps: JobQueueDeps) {
+    this.#deps = deps;
+    void deps.failed.then((why) => this.#stop(why));
+  }
+
+  /** Messages that are not with the writer yet. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  get state(): WriterState {
+    return this.#state;
+  }
+
+  health(): StoreHealth {
+    const problem = this.#stopped ? `The store has stopped: ${this.#stopped.message}` : this.#state.problem;
+    return { writable: problem === "", problem: problem === "" ? undefined : problem };
+  }
+
+  append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
+    if (this.#closing) return Promise.reject(closed());
+    if (batch.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      this.#queued += batch.length;
+      this.#appends.push({ batch, results: [], sent: 0, resolve });
+      this.#wake();
+    });
+  }
+
+  ack(ack: Ack): Promise<number> {
+    if (this.#closing) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.#acks.push({ ack, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  /** Takes nothing more; resolves when everything taken has been answered. */
+  close(): Promise<void> {
+    this.#closing = Promise.withResolvers<void>();
+    if (!this.#busy) this.#closing.resolve();
+    return this.#closing.promise;
+  }
+
+  #wake(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    queueMicrotask(() => this.#send());
+  }
+
+  #send(): void {
+    const sent: Sent = { parts: this.#takeAppends(), acks: this.#acks.splice(0, JOB_ACKS) };
+    const job = this.#pack(sent);
+    this.#jobBytes = job.length;
+    this.#deps.writer.call(job).then(
+      (reply) => this.#answered(sent, reply),
+      (error: unknown) => this.#refused(sent, ImError.from(error)),
+    );
+  }
+
+  #takeAppends(): JobPart[] {
+    const parts: JobPart[] = [];
+    for (let room = JOB_WRITES; room > 0;) {
+      const append = this.#appends[0];
+      if (!append) break;
+      const from = append.sent;
+      append.sent = Math.min(append.batch.length, from + room);
+      parts.push({ append, from, to: append.sent });
+      room -= append.sent - from;
+      this.#queued -= append.sent - from;
+      if (append.sent === append.batch.length) this.#appends.shift();
+    }
+    return parts;
+  }
+
+  #pack({ parts, acks }: Sent): Packer {
+    const job = new Packer(this.#jobBytes + (this.#jobBytes >> 2));
+    const now = this.#deps.clock.mono();
+    job.u8(ASK.write);
+    job.i32(parts.reduce((sum, part) => sum + part.to - part.from, 0));
+    let app = "";
+    for (const { append, from, to } of parts) {
+      for (let i = from; i < to; i++) {
+        const one = append.batch[i]!;
+        packWrite(job, one, now > one.startBy, app);
+        app = one.app;
+      }
+    }
+    job.i32(acks.length);
+    for (const { ack } of acks) packAck(job, ack);
+    return job;
+  }
+
+  #answered({ parts, acks }: Sent, reply: Unpacker): void {
+    for (const { append, from, to } of parts) {
+      for (let i = from; i < to; i++) append.results.push(readAnswer(reply));
+      finish(append);
+    }
+    for (const one of acks) {
+      if (reply.u8() === REPLY.ok) one.resolve(reply.num());
+      else one.reject(readError(reply));
+    }
+    const before = this.#state.problem;
+    this.#state = readState(reply);
+    if (before !== this.#state.problem) this.#deps.changed(this.health());
+    this.#next();
+  }
+
+  #refused({ parts, acks }: Sent, error: ImError): void {
+    for (const { append, from, to } of parts) {
+      for (let i = from; i < to; i++) append.results.push(error);
+      finish(append);
+    }
+    for (const one of acks) one.reject(error);
+    this.#next();
+  }
+
+  #next(): void {
+    this.#busy = false;
+    if (this.#appends.length > 0 || this.#acks.length > 0) this.#wake();
+    else this.#closing?.resolve();
+  }
+
+  /** The job that is with the writer is never answered. Those behind it are refused by the lane. */
+  #stop(why: Error): void {
+    this.#stopped = why;
+    this.#deps.changed(this.health());
+    if (this.#busy) this.#next();
+  }
+}
+
+function finish(append: Append): void {
+  if (append.results.length === append.batch.length) append.resolve(append.results);
+}
+
+function closed(): ImError {
+  return new ImError("CLOSED", "Cannot use the store: it is closed");
+}

@@ -1,0 +1,199 @@
+import { DatabaseSync } from "node:sqlite";
+import { ImError } from "../../base/errors.ts";
+
+/**
+ * The database of a message store.
+ *
+ * A *log* is a dense sequence 1, 2, 3… that belongs to an account (its inbox) or to a conversation (a pair or a
+ * group). `logs` gives each a small integer; `entries` are its rows. The transaction that is answered appends only to
+ * `messages`; rows of `entries` and `dedupe` follow in a later one (tail.ts) and until then exist in the writer's
+ * memory. What is missing is found again from `messages`, from `meta.floor` on.
+ *
+ * `groups`, `group_members` and `outbox` are laid out for group chat and webhooks.
+ */
+const SCHEMA = `
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,          -- store: names this store; floor: oldest message id with rows missing in entries
+  value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logs (
+  id INTEGER PRIMARY KEY,
+  app TEXT NOT NULL,
+  kind INTEGER NOT NULL,         -- 0 account, 1 pair, 2 group
+  name TEXT NOT NULL,            -- account; the pair's accounts in order, joined by ","; group id
+  epoch INTEGER NOT NULL,        -- id of its first message: a log made anew has another
+  UNIQUE (app, kind, name)
+) STRICT;
+
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY,        -- snowflake: grows with time and with send_time
+  conversation INTEGER NOT NULL, -- log
+  seq INTEGER NOT NULL,
+  sender INTEGER NOT NULL,       -- log
+  sender_pos INTEGER NOT NULL,
+  receiver INTEGER,              -- log; NULL for a group
+  receiver_pos INTEGER,
+  type INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  extra TEXT NOT NULL,
+  send_time INTEGER NOT NULL,    -- Unix ns
+  key_scope TEXT,                -- inner-hop key of the request
+  key_n INTEGER,
+  client_msg_id TEXT,
+  fan BLOB                       -- group: (account log u32, position u32) of each member's row
+) STRICT;
+
+CREATE TABLE entries (
+  log INTEGER NOT NULL,
+  pos INTEGER NOT NULL,          -- user_seq of an account, seq of a conversation
+  message INTEGER NOT NULL,
+  direction INTEGER NOT NULL,    -- 1: the log's account sent it, else 0
+  peer INTEGER NOT NULL,         -- log of the other account; in a group and in a conversation, of the sender
+  grp INTEGER,                   -- log of the group
+  send_time INTEGER NOT NULL,
+  PRIMARY KEY (log, pos)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cursors (
+  account INTEGER NOT NULL,      -- log
+  device TEXT NOT NULL,
+  pos INTEGER NOT NULL,          -- read up to here
+  PRIMARY KEY (account, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dedupe (
+  account INTEGER NOT NULL,      -- log
+  client_msg_id TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  created INTEGER NOT NULL,      -- ms
+  PRIMARY KEY (account, client_msg_id)
+) STRICT, WITHOUT ROWID;
+`;
+
+const GROUP_SCHEMA = `
+CREATE TABLE groups (
+  id INTEGER PRIMARY KEY,        -- log of kind 2
+  name TEXT NOT NULL,
+  owner INTEGER NOT NULL,        -- log
+  avatar TEXT NOT NULL,
+  introduction TEXT NOT NULL,
+  created INTEGER NOT NULL,      -- ms
+  large_from INTEGER             -- from this seq on no rows are written for its members
+) STRICT;
+
+CREATE TABLE group_members (
+  grp INTEGER NOT NULL,          -- log
+  account INTEGER NOT NULL,      -- log
+  joined_seq INTEGER NOT NULL,   -- sees messages above
+  left_seq INTEGER,              -- and up to here
+  position INTEGER NOT NULL,     -- in a large group: read up to here
+  PRIMARY KEY (grp, account, joined_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX group_members_account ON group_members (account, grp);
+
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY,        -- message id, or a snowflake of its own
+  app TEXT NOT NULL,
+  event TEXT NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+`;
+
+/** What brings a store of version n to n + 1, at index n - 1. */
+const MIGRATIONS: readonly string[] = [
+  `ALTER TABLE messages ADD COLUMN fan BLOB;
+   ALTER TABLE entries ADD COLUMN grp INTEGER;
+   ALTER TABLE logs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+   UPDATE logs SET epoch = (SELECT coalesce(min(id), 1) FROM messages);
+   ${GROUP_SCHEMA}`,
+];
+
+/** `PRAGMA user_version` of what this build writes. */
+export const VERSION = MIGRATIONS.length + 1;
+/** `PRAGMA application_id`: "PTRL". */
+const APPLICATION = 0x5054524c;
+
+export const KIND = { account: 0, pair: 1, group: 2 } as const;
+export type Kind = (typeof KIND)[keyof typeof KIND];
+
+/** The name of the conversation of two accounts, whoever writes; `,` is not legal in names. */
+export function pairName(one: string, other: string): string {
+  return one < other ? `${one},${other}` : `${other},${one}`;
+}
+
+/**
+ * Opens the writer's connection, makes or migrates the schema.
+ * @throws {ImError} CONFIG: newer than this build, not a store, full or read-only disk.
+ */
+export function openForWriting(path: string, sync: "full" | "normal"): DatabaseSync {
+  const db = connect(path, false);
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = 4000`);
+    prepareSchema(db, path);
+    return db;
+  } catch (thrown) {
+    db.close();
+    throw openError(path, thrown);
+  }
+}
+
+/** Opens a connection that only reads; the writer's must be open. @throws {ImError} CONFIG */
+export function openForReading(path: string): DatabaseSync {
+  return connect(path, true);
+}
+
+/** One integer setting of the database. */
+export function pragma(db: DatabaseSync, name: string): number {
+  const row = db.prepare(`PRAGMA ${name}`).get() ?? {};
+  return Number(Object.values(row)[0] ?? 0);
+}
+
+function connect(path: string, readOnly: boolean): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path, { readOnly });
+    db.exec("PRAGMA busy_timeout = 5000");
+    return db;
+  } catch (thrown) {
+    throw openError(path, thrown);
+  }
+}
+
+function prepareSchema(db: DatabaseSync, path: string): void {
+  const version = pragma(db, "user_version");
+  if (version === VERSION) return;
+  if (version > VERSION) {
+    throw new ImError("CONFIG", `Cannot open ${path}: its version is ${version}, this build knows up to ${VERSION}`);
+  }
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"];
+  if (version === 0 && tables !== 0) {
+    throw new ImError("CONFIG", `Cannot open ${path}: it is a database of something else`);
+  }
+  db.exec("BEGIN IMMEDIATE");
+  if (version === 0) {
+    db.exec(SCHEMA + GROUP_SCHEMA);
+    db.prepare("INSERT INTO meta VALUES ('store', ?), ('floor', 0)").run(crypto.randomUUID());
+    db.exec(`PRAGMA application_id = ${APPLICATION}`);
+  } else {
+    for (const step of MIGRATIONS.slice(version - 1)) db.exec(step);
+  }
+  db.exec(`PRAGMA user_version = ${VERSION}; COMMIT`);
+}
+
+function openError(path: string, thrown: unknown): ImError {
+  if (thrown instanceof ImError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new ImError("CONFIG", `Cannot open ${path}: ${EXPLAINED.find(([part]) => text.includes(part))?.[1] ?? text}`, {
+    cause: thrown,
+  });
+}
+
+const EXPLAINED: readonly (readonly [string, string])[] = [
+  ["database or disk is full", "the disk is full; make room and start again"],
+  ["readonly database", "the folder or the disk can only be read; petrel must be able to write there"],
+  ["unable to open", "the file cannot be made or opened; is the folder writable, is the disk full or read-only?"],
+  ["disk I/O error", "the disk does not take or give data; is it full or broken?"],
+  ["not a database", "it is not a SQLite database"],
+  ["malformed", "the database is damaged; restore a copy"],
+  ["locked", "another program uses it"],
+];
