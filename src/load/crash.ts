@@ -171,7 +171,7 @@ class CrashRun {
       const url = i % 3 === 0 ? server.tcpUrl : server.wsUrl;
       const history = { record: (event: HistoryEvent) => this.#record(event) };
       clients[i] = await WireClient.login(url, dayToken(SECRET, APP, accountOf(i)), { history });
-      if (live && roleOf(i) === "reads") await clients[i]!.readIndex(0n, false);
+      if (live && roleOf(i) === "reads") await clients[i]!.inbox.readIndex(0n, false);
     });
     return clients;
   }
@@ -203,8 +203,8 @@ class CrashRun {
       const clients = await this.#connect(server, false);
       await pool(clients.length, 10, async (i) => {
         const client = clients[i]!;
-        await client.readIndex(0n, roleOf(i) === "idle"); // the others have a read position: they get the rest
-        await client.readSync();
+        await client.inbox.readIndex(0n, roleOf(i) === "idle"); // the others have a read position: they get the rest
+        await client.inbox.readSync();
         await client[Symbol.asyncDispose]();
       });
     } finally {

@@ -11,7 +11,7 @@ import type { Target } from "./target.ts";
 export const REPORT_OPTIONS: readonly OptionSpec[] = [
   { name: "json", value: "FILE", help: "also write everything as JSON" },
   { name: "disk", value: "DIR", help: "measure the sync time of this directory's disk (the temporary directory)" },
-  { name: "quiet", help: "no progress lines" },
+  { name: "quiet", help: "no progress lines; together with --json no table either" },
   { name: "help", help: "this text" },
 ];
 
@@ -98,11 +98,14 @@ export function publish(outcome: Outcome, around: Surroundings, options: Options
     ["disk", diskText],
     ["command", around.commandLine],
   ];
-  const width = Math.max(...rows.map(([label]) => label.length)) + 2;
-  say("", outcome.title, "");
-  for (const [label, value] of rows) say(`  ${label.padEnd(width)}${value}`);
-  say("", outcome.faults.length === 0 ? "OK" : `WRONG: ${outcome.faults.join("; ")}`);
   const file = options.text("json");
+  if (file === undefined || !options.on("quiet")) {
+    const width = Math.max(...rows.map(([label]) => label.length)) + 2;
+    say("", outcome.title, "");
+    for (const [label, value] of rows) say(`  ${label.padEnd(width)}${value}`);
+    say("");
+  }
+  say(outcome.faults.length === 0 ? "OK" : `WRONG: ${outcome.faults.join("; ")}`);
   if (file !== undefined) {
     const all = { ...outcome, rows: undefined, ...around, options: options.shown(), at: new Date().toISOString() };
     fs.writeFileSync(file, JSON.stringify(all, plain, 2) + "\n");

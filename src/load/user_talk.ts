@@ -27,6 +27,7 @@ export const USER_TALK_OPTIONS: readonly OptionSpec[] = [
   { name: "seconds", value: "N", preset: "60", help: "measured time" },
   { name: "warmup", value: "N", preset: "3", help: "seconds before it, counted but not in latencies" },
   { name: "wait", value: "N", preset: "10", help: "seconds to wait for stragglers at the end" },
+  { name: "settle", value: "S", preset: "0.5", help: "seconds between the last login and the first message" },
   { name: "ack", help: "receivers acknowledge as the web SDK does: the last message, at most every 3 s" },
   { name: "bystanders", value: "N", preset: "0", help: "further pairs that talk beside, reported apart" },
   { name: "bystander-rate", value: "N", preset: "50", help: "messages per second of all bystanders" },
@@ -102,7 +103,7 @@ class TalkRun {
     const { senders, receivers, bystanders } = this.#shape;
     await this.#fill(this.#main, `load-${run}`, senders, receivers);
     if (this.#beside !== undefined) await this.#fill(this.#beside, `by-${run}`, bystanders, bystanders);
-    await wait(500); // an old client's pushes begin 300 ms after its login
+    await wait(this.#options.number("settle") * 1000); // an old client's pushes begin 300 ms after its login
   }
 
   async #fill(group: TalkGroup, prefix: string, senders: number, receivers: number): Promise<void> {

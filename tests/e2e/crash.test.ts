@@ -1,0 +1,41 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { crash, type CrashOptions } from "../../src/load/crash.ts";
+import { verdictLines } from "../../src/load/verdict.ts";
+import { ROOT, RUNTIME } from "../support/processes.ts";
+
+const SECOND = 1000;
+
+/** A shell command that runs a script of the project on the runtime of these tests. */
+function command(script: string, ...args: string[]): string {
+  const run = RUNTIME === "deno" ? ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`] : ["run"];
+  return [process.execPath, ...run, `${ROOT}${script}`, ...args].map((word) => `'${word}'`).join(" ");
+}
+
+const FAKE: CrashOptions = { command: command("src/load/fake_server.ts"), rounds: 4, seed: 11, minAcked: 300 };
+
+describe("killing a server under load", () => {
+  test("finds nothing at a stand-in that writes before it answers", async () => {
+    const { rounds, verdict } = await crash(FAKE);
+    expect(rounds.map((round) => round.point)).toEqual(["random time", "after-commit", "before-commit", "after-reply"]);
+    for (const round of rounds) {
+      expect(round.acked).toBeGreaterThanOrEqual(300);
+      expect(round.unanswered).toBeGreaterThan(0);
+    }
+    expect({ clean: verdict.clean, lines: verdictLines(verdict) }).toMatchObject({ clean: true });
+    expect(verdict.unjudged).toBe(0);
+  }, 60 * SECOND);
+
+  test("finds the loss at a stand-in that answers before it writes", async () => {
+    const { verdict } = await crash({ ...FAKE, rounds: 1, env: { FAKE_WRITE_LATE_MS: "20" } });
+    expect(verdict.faults.lost.count).toBeGreaterThan(0);
+  }, 60 * SECOND);
+
+  const petrel = "src/cli/main.ts";
+  test.skipIf(!existsSync(`${ROOT}${petrel}`))("a server of ours loses nothing that it acknowledged", async () => {
+    const { rounds, verdict } = await crash({ command: command(petrel, "dev"), rounds: 2, seed: 5 });
+    expect(rounds.length).toBe(2);
+    expect({ clean: verdict.clean, lines: verdictLines(verdict) }).toMatchObject({ clean: true });
+  }, 120 * SECOND);
+});
