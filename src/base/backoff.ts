@@ -1,35 +1,40 @@
+/** Milliseconds. `maxMs` bounds a single wait. */
 export interface BackoffOptions {
-  /** The first wait is up to this long. */
-  readonly minMs: number;
-  /** No wait is longer. */
-  readonly maxMs: number;
-  /** From 0 up to, not including, 1. */
-  readonly random: () => number;
+  readonly baseMs?: number;
+  readonly maxMs?: number;
 }
 
 /**
- * How long to wait before trying again: anything from 0 up to a limit that starts at `minMs` and doubles up to
- * `maxMs` ("full jitter": those who failed together do not come back together).
+ * How long to wait before trying again: "full jitter", a random time between 0 and a bound that doubles with each
+ * failure, so that those who failed together do not return together.
+ * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export class Backoff {
-  readonly #options: BackoffOptions;
-  #limitMs: number;
+  readonly #random: () => number;
+  readonly #baseMs: number;
+  readonly #maxMs: number;
+  #failures = 0;
 
-  constructor(options: BackoffOptions) {
-    this.#options = options;
-    this.#limitMs = options.minMs;
+  /** @param random gives numbers from 0 up to, not including, 1. */
+  constructor(random: () => number, options: BackoffOptions = {}) {
+    this.#random = random;
+    this.#baseMs = options.baseMs ?? 500;
+    this.#maxMs = options.maxMs ?? 30_000;
   }
 
-  /** Milliseconds to wait now. */
+  /** Failures since the last success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Call at each failure: whole ms to wait. */
   next(): number {
-    const { maxMs, random } = this.#options;
-    const ms = random() * this.#limitMs;
-    this.#limitMs = Math.min(this.#limitMs * 2, maxMs);
-    return ms;
+    const bound = Math.min(this.#maxMs, this.#baseMs * 2 ** Math.min(this.#failures++, 30));
+    return Math.floor(this.#random() * bound);
   }
 
-  /** It worked: the next wait is short again. */
+  /** Call when it worked. */
   reset(): void {
-    this.#limitMs = this.#options.minMs;
+    this.#failures = 0;
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 
 /**
@@ -12,18 +14,20 @@ export type WriteResult = "sent" | "queued" | "closed";
 export interface Socket {
   /** `203.0.113.7:51234`; IPv6 in brackets. */
   readonly remote: string;
+  /** Bytes taken that the kernel does not have yet. */
+  readonly queuedBytes: number;
   /** Never throws, never waits. After "queued" the adapter keeps the tail and calls `drained` when all has left. */
   write(bytes: Uint8Array): WriteResult;
   /** Stops and resumes `data` events, so that the kernel pushes back on the peer. */
   pause(): void;
   resume(): void;
-  /** Lets what was written leave, then ends. `closed` follows once. */
+  /** Lets what was written leave, then ends our direction. `closed` follows once the peer has ended its own. */
   end(): void;
-  /** Drops the connection now. `closed` follows once. */
+  /** Drops the connection now. `closed` follows once, perhaps before this returns. */
   destroy(): void;
 }
 
-/** What a byte stream tells. `data` bytes are only valid during the call. */
+/** What a byte stream tells. `data` bytes are only valid during the call, and the receiver may overwrite them. */
 export interface SocketEvents {
   data(bytes: Uint8Array): void;
   drained(): void;
@@ -35,10 +39,13 @@ export interface SocketEvents {
 export interface Conn {
   readonly remote: string;
   readonly transport: "ws" | "tcp";
+  /** Bytes taken that the kernel does not have yet. */
+  readonly queuedBytes: number;
   /** Hands over the packets of one flush, in order, in as few writes as possible. Never throws, never waits. */
   send(packets: readonly Uint8Array[]): WriteResult;
   /** Transport ping with empty payload. Only clients and links send pings (proto/WIRE.md "Heartbeats"). */
   ping(): void;
+  /** Stops reading. What was already read may still come as `packet`: one read's worth. */
   pause(): void;
   resume(): void;
   /** Says why (close code and text on WebSocket, text on TCP), lets queued bytes leave, then ends; drops after 1.5 s. */
@@ -49,7 +56,10 @@ export interface Conn {
   limit(frameBytes: number): void;
 }
 
-/** What a connection tells its owner. Bytes of `packet` are only valid during the call: copy what is kept. */
+/**
+ * What a connection tells its owner. Bytes of `packet` are only valid during the call: copy what is kept. One that
+ * throws closes the connection with INTERNAL and is logged.
+ */
 export interface ConnEvents {
   /** One data frame's payload (a whole packet; never empty). */
   packet(bytes: Uint8Array): void;
@@ -74,7 +84,16 @@ export interface Listening extends AsyncDisposable {
   stopAccepting(): void;
 }
 
-export interface ListenAt {
+/** What connections need besides bytes. */
+export interface ConnOptions {
+  /** For the 1.5 s of closing; the system's when not given. */
+  readonly clock?: Clock;
+  /** Gets what event handlers throw; silent when not given. */
+  readonly log?: Logger;
+}
+
+export interface ListenAt extends ConnOptions {
+  /** `localhost`: 127.0.0.1 and, where the machine has it, ::1. */
   readonly hostname: string;
   /** 0: any free port. */
   readonly port: number;
@@ -89,15 +108,47 @@ export interface HttpEnv {
   readonly remoteIp: string;
   /** `ip:port` of the peer. */
   readonly remote: string;
-  /** Completes the handshake; the response must be returned by the route. Call it at most once. */
+  /**
+   * Completes the handshake; the response must be returned by the route. Call it at most once. A request that is no
+   * upgrade gets 400: the route has to look first.
+   */
   upgrade(request: Request, accept: Accept): Response;
 }
 
-/** Serves a fetch handler over HTTP/1.1, with upgrades. Requests must bring their headers within 5 s and 8 KiB. */
-export type ServeHttp = (
-  at: ListenAt,
-  fetch: (request: Request, env: HttpEnv) => Response | Promise<Response>,
-) => Promise<Listening>;
+/** A hono app's `fetch`. */
+export type Fetch = (request: Request, env: HttpEnv) => Response | Promise<Response>;
+
+/**
+ * Serves a fetch handler over HTTP/1.1, with upgrades. Requests must bring their headers within 8 KiB and 5 s (Bun
+ * has its own 12 s). @throws {ImError} CONFIG when the port is taken.
+ */
+export type ServeHttp = (at: ListenAt, fetch: Fetch) => Promise<Listening>;
+
+export interface DialOptions extends ConnOptions {
+  /** From the first look at the name to the end of the handshake; 10 s when not given. */
+  readonly timeoutMs?: number;
+}
 
 /** Opens a connection to `ws://…` or `tcp://…`. @throws {ImError} TIMEOUT or CLOSED with the runtime's error as cause. */
-export type Dial = (url: string, events: (conn: Conn) => ConnEvents, options?: { timeoutMs?: number }) => Promise<Conn>;
+export type Dial = (url: string, events: (conn: Conn) => ConnEvents, options?: DialOptions) => Promise<Conn>;
+
+/** What this process uses of the machine. */
+export interface Usage {
+  readonly rssBytes: number;
+  /** User and system time since the start. */
+  readonly cpuMicros: number;
+}
+
+/** What `#runtime` gives, the same on Bun and on Deno. */
+export interface Runtime {
+  readonly name: "bun" | "deno";
+  readonly version: string;
+  readonly listenTcp: ListenTcp;
+  readonly serveHttp: ServeHttp;
+  readonly dial: Dial;
+  /** A function that signs with this secret. */
+  hmacSha256(secret: Uint8Array): (data: Uint8Array) => Uint8Array;
+  /** From the system's secure source. */
+  randomBytes(count: number): Uint8Array;
+  usage(): Usage;
+}
