@@ -44,7 +44,7 @@ const STEPS: readonly Step[] = [
   {
     name: "settings",
     what: "table in README.md",
-    commands: () => [script("scripts/gen_settings_table.ts", "--check")],
+    commands: () => [script("scripts/gen_settings_table.ts")],
   },
   { name: "types-bun", what: "types with Bun's globals", commands: () => [bun("check"), ...webCheck()] },
   { name: "types-deno", what: "types with Deno's globals", commands: () => [deno("task", "check")] },

@@ -8,7 +8,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const AGAIN = "PETREL_TEST_INSTALLED";
+const AGAIN = "BUN_TEST_INSTALLED";
 
 if (!process.env[AGAIN] && !isInstalled()) {
   run(["install", "--frozen-lockfile", "--silent"]);

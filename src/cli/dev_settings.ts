@@ -1,0 +1,118 @@
+import { z } from "zod";
+import { isName } from "../protocol/names.ts";
+import { isLoopback, parseHostPort } from "./host_port.ts";
+import { LOG_LEVELS } from "./log.ts";
+import { oneOf, setting, wholeNumber } from "./setting.ts";
+
+/** KIM's built-in secret: everybody can sign with it. */
+const WELL_KNOWN_SECRET = "jwt-1sNzdiSgnNuxyq2g7xml2JvLArU";
+/** RFC 7518 section 3.2: a key of HS256 has at least the size of its hash. */
+const SECRET_BYTES = 32;
+
+const ADDRESS = "host:port, IPv6 in brackets: [::1]:8000";
+
+/** The settings of `petrel dev`: every role in one process. */
+export const DevSettings = z.strictObject({
+  http: setting(
+    { value: "host:port", preset: "localhost:8000", help: "Pages, HTTP API, and WebSocket clients on any path" },
+    ADDRESS,
+    parseHostPort,
+  ),
+  tcp: setting({ value: "host:port", preset: "localhost:8001", help: "TCP clients" }, ADDRESS, parseHostPort),
+  data: setting(
+    { value: "folder", preset: "./data", help: "Messages and the token secret made for development" },
+    "a folder",
+    (text) => text || undefined,
+  ),
+  sync: setting(
+    {
+      value: "full|normal",
+      preset: "full",
+      help: "full: an answer means synced to disk; normal: committed only, a power cut may take the last ones",
+    },
+    "full or normal",
+    oneOf(["full", "normal"]),
+  ),
+  log: setting(
+    { value: "level", preset: "info", help: `What is logged: ${LOG_LEVELS.join(", ")}` },
+    `one of ${LOG_LEVELS.join(", ")}`,
+    oneOf(LOG_LEVELS),
+  ),
+  serviceId: setting(
+    { value: "name", preset: "gate01", help: "Name of this gateway; one of its kind in a cluster" },
+    "a name: 1 to 60 characters, no spaces, none of , / | :",
+    (text) => isName(text) ? text : undefined,
+  ),
+  node: setting(
+    { value: "number", preset: "0", help: "Node number in message ids, 0 to 1023; no two processes share one" },
+    "a whole number from 0 to 1023",
+    wholeNumber(0, 1023),
+  ),
+  public: setting(
+    { value: "host:port", help: "Where clients reach this server, when that is not the address it listens on" },
+    ADDRESS,
+    parseHostPort,
+  ),
+  domain: setting(
+    { value: "url", help: "What clients are told to connect to, e.g. wss://chat.example" },
+    "a ws:// or wss:// URL",
+    (text) => /^wss?:\/\/./.test(text) && URL.canParse(text) ? text : undefined,
+  ),
+  tokenSecret: setting(
+    {
+      value: "text",
+      secret: true,
+      help: "Signs and checks login tokens (HS256). Without it one is made and kept in the data folder",
+    },
+    "a secret that is not empty",
+    (text) => text || undefined,
+  ),
+  devices: setting(
+    { value: "number", preset: "16", help: "Devices of one account online at once; 1 is KIM's rule" },
+    "a whole number from 1 to 1000",
+    wholeNumber(1, 1000),
+  ),
+  messageRate: setting(
+    { value: "number", preset: "0", help: "Requests per second and account, three times that in a burst; 0: no limit" },
+    "a whole number, 0 for no limit",
+    wholeNumber(0, 1_000_000),
+  ),
+  connectionsPerIp: setting(
+    { value: "number", preset: "0", help: "Connections per client address; 0: no limit" },
+    "a whole number, 0 for no limit",
+    wholeNumber(0, 1_000_000),
+  ),
+  origins: setting(
+    { value: "list", preset: "*", help: "Origins whose pages may connect, e.g. https://a.example,https://b.example" },
+    "* or origins like https://a.example, joined by commas",
+    parseOrigins,
+  ),
+  drainMs: setting(
+    { value: "ms", preset: "5000", help: "At a stop, clients are asked to leave spread over this time" },
+    "a whole number from 0 to 600000",
+    wholeNumber(0, 600_000),
+  ),
+  fault: setting(
+    { value: "place=action", help: "Makes the process fail at a named place; for tests" },
+    "",
+    (text) => text,
+  ),
+}).superRefine((settings, ctx) => {
+  const { http, tcp, tokenSecret } = settings;
+  const problem = (key: string, message: string) => ctx.addIssue({ code: "custom", path: [key], message });
+  if (http.port !== 0 && http.port === tcp.port && http.hostname === tcp.hostname) {
+    problem("tcp", "expected another address than http has");
+  }
+  if (tokenSecret === undefined || isLoopback(http.hostname) && isLoopback(tcp.hostname)) return;
+  if (tokenSecret === WELL_KNOWN_SECRET) problem("tokenSecret", "everybody knows this one; it only works on localhost");
+  else if (new TextEncoder().encode(tokenSecret).length < SECRET_BYTES) {
+    problem("tokenSecret", `expected ${SECRET_BYTES} bytes or more, unless all addresses are on localhost`);
+  }
+});
+
+export type DevSettings = z.infer<typeof DevSettings>;
+
+function parseOrigins(text: string): readonly string[] | undefined {
+  const origins = text.split(",").map((origin) => origin.trim().replace(/\/$/, ""));
+  return origins.every((one) => one === "*" || URL.canParse(one) && new URL(one).origin === one) ? origins : undefined;
+}
