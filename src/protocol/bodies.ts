@@ -13,10 +13,16 @@ export const EMPTY: BodyType<Record<string, never>> = {
 
 /** The bytes of a message of gen/. Fields left out are defaults; 64-bit fields are bigint. */
 export function encodeBody<T>(type: BodyType<T>, value: Partial<T>): Uint8Array {
-  const writer = new BodyWriter();
-  type.encode(value, writer);
-  return writer.pos === 0 ? NO_BODY : writer.finish();
+  // hot: per body. Nothing in here calls out, so one writer is enough; after an error it is not trusted again.
+  const own = writer;
+  writer = undefined;
+  const used = own ?? new BodyWriter();
+  type.encode(value, used);
+  writer = used;
+  return used.pos === 0 ? NO_BODY : used.take();
 }
+
+let writer: BodyWriter | undefined;
 
 /**
  * A message of gen/ from its bytes, every field set. Unknown fields are skipped.

@@ -1,3 +1,4 @@
+import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
 import { NO_BODY } from "./packet.ts";
 
@@ -110,7 +111,7 @@ export function frameInto(opcode: number, payload: Uint8Array, out: Uint8Array, 
 
 /** One frame. */
 export function encodeFrame(opcode: number, payload: Uint8Array = NO_BODY): Uint8Array {
-  const out = new Uint8Array(FRAME_HEAD + payload.length);
+  const out = allocate(FRAME_HEAD + payload.length);
   frameInto(opcode, payload, out, 0);
   return out;
 }
@@ -120,7 +121,7 @@ export function encodeFrames(packets: readonly Uint8Array[]): Uint8Array {
   // hot: per flush
   let total = 0;
   for (let i = 0; i < packets.length; i++) total += FRAME_HEAD + packets[i]!.length;
-  const out = new Uint8Array(total);
+  const out = allocate(total);
   let at = 0;
   for (let i = 0; i < packets.length; i++) at = frameInto(OPCODE.BINARY, packets[i]!, out, at);
   return out;

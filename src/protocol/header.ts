@@ -1,6 +1,6 @@
 // A little over 300 lines: reader and writer stay side by side, as they are one table of fields.
 import { ImError } from "../base/errors.ts";
-import { intern } from "./intern.ts";
+import { Interner } from "./intern.ts";
 import { readText, textSize, writeText } from "./utf8.ts";
 
 /** What a logic packet is. Source: proto/common.proto, enum Flag. */
@@ -47,6 +47,9 @@ export function makeHeader(command: string, rest?: Partial<Header>): Header {
     meta: rest.meta ?? NO_META,
   };
 }
+
+/** Commands and meta keys are few. (Remembering values too costs more than it saves with 40 or more of them.) */
+const words = new Interner(256);
 
 // The position behind what the last `size`, `varint`, `tag` or `text` read: they give a value, this is the rest of it.
 let next = 0;
@@ -109,7 +112,6 @@ export function readHeader(bytes: Uint8Array, start: number, end: number, maxMet
 
 /** Bytes that `writeHeader` will write. */
 export function headerSize(h: Header): number {
-  // hot: per packet
   let total = textField(h.command) + textField(h.channelId) + textField(h.dest);
   if (h.sequence !== 0) total += 1 + uintSize(h.sequence);
   if (h.flag !== 0) total += 1 + intSize(h.flag);
@@ -119,6 +121,14 @@ export function headerSize(h: Header): number {
     total += 1 + uintSize(length) + length;
   }
   return total;
+}
+
+/** Bytes that `writeHeader` cannot pass, without looking at the texts: three bytes a unit. */
+export function headerRoom(h: Header): number {
+  // hot: per packet
+  let units = h.command.length + h.channelId.length + h.dest.length;
+  for (let i = 0; i < h.meta.length; i++) units += 10 + h.meta[i]!.key.length + h.meta[i]!.value.length;
+  return 48 + 3 * units;
 }
 
 /**
@@ -134,13 +144,28 @@ export function writeHeader(h: Header, out: Uint8Array, at: number): number {
   if (h.status !== 0) at = putInt(out, at, 0x28, h.status);
   if (h.dest !== "") at = putText(out, at, 0x32, h.dest);
   for (let i = 0; i < h.meta.length; i++) {
-    const meta = h.meta[i]!;
-    at = putUint(out, at, 0x3a, metaSize(meta));
-    if (meta.key !== "") at = putText(out, at, 0x0a, meta.key);
-    if (meta.value !== "") at = putText(out, at, 0x12, meta.value);
-    if (meta.type !== 0) at = putInt(out, at, 0x18, meta.type);
+    out[at] = 0x3a;
+    at = putMeta(h.meta[i]!, out, at + 1);
   }
   return at;
+}
+
+/** A meta with its length in front: one byte is left for it, the content moves when it needs more. */
+function putMeta(meta: Meta, out: Uint8Array, at: number): number {
+  const start = at + 1;
+  let end = start;
+  if (meta.key !== "") end = putText(out, end, 0x0a, meta.key);
+  if (meta.value !== "") end = putText(out, end, 0x12, meta.value);
+  if (meta.type !== 0) end = putInt(out, end, 0x18, meta.type);
+  const length = end - start;
+  if (length < 0x80) {
+    out[at] = length;
+    return end;
+  }
+  const more = uintSize(length) - 1;
+  out.copyWithin(start + more, start, end);
+  putVarint(out, at, length);
+  return end + more;
 }
 
 function readMeta(bytes: Uint8Array, start: number, end: number): Meta {
@@ -174,12 +199,11 @@ function readMeta(bytes: Uint8Array, start: number, end: number): Meta {
   return { key, value, type };
 }
 
-/** A length-prefixed text from a small set of words. */
 function word(bytes: Uint8Array, at: number, end: number): string {
   const length = size(bytes, at, end);
   const from = next;
   next = from + length;
-  return intern(bytes, from, next) ?? fail("text is not UTF-8");
+  return words.read(bytes, from, next) ?? fail("text is not UTF-8");
 }
 
 function text(bytes: Uint8Array, at: number, end: number): string {

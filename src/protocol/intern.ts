@@ -1,33 +1,44 @@
 import { readText } from "./utf8.ts";
 
-/** Words are at most this long; longer texts are read anew each time. */
-const LONGEST = 40;
-const SLOTS = 256;
-
-// One word per slot, the latest wins: bounded, whatever peers send.
-const texts: string[] = new Array<string>(SLOTS).fill("");
-const words: Uint8Array[] = new Array<Uint8Array>(SLOTS).fill(new Uint8Array(0));
+/** Longer texts are read anew each time. */
+const LONGEST = 32;
 
 /**
- * The text in `bytes[start, end)`, for texts that come from a small set (commands, meta keys): a word that was seen
- * lately is compared instead of decoded. Undefined when it is not valid UTF-8.
+ * Texts that come again and again: one that was seen lately is compared instead of decoded. One text per slot, the
+ * latest wins: bounded, whatever peers send.
  */
-export function intern(bytes: Uint8Array, start: number, end: number): string | undefined {
-  // hot: per packet
-  const length = end - start;
-  if (length < 3 || length > LONGEST) return readText(bytes, start, end);
-  const slot = (length * 5 + bytes[end - 1]! * 37 + bytes[end - 3]! * 11 + bytes[start + (length >> 1)]! * 3) &
-    SLOTS - 1;
-  const word = words[slot]!;
-  if (word.length === length) {
-    let i = 0;
-    while (i < length && word[i] === bytes[start + i]) i++;
-    if (i === length) return texts[slot];
+export class Interner {
+  readonly #mask: number;
+  readonly #texts: string[];
+  readonly #bytes: Uint8Array;
+
+  /** `slots` is a power of two. */
+  constructor(slots: number) {
+    this.#mask = slots - 1;
+    this.#texts = new Array<string>(slots).fill("");
+    this.#bytes = new Uint8Array(slots * LONGEST);
   }
-  const text = readText(bytes, start, end);
-  if (text !== undefined) {
-    texts[slot] = text;
-    words[slot] = bytes.slice(start, end);
+
+  /** The text in `bytes[start, end)`; undefined when it is not valid UTF-8. */
+  read(bytes: Uint8Array, start: number, end: number): string | undefined {
+    // hot: per field
+    const length = end - start;
+    if (length === 0 || length > LONGEST) return readText(bytes, start, end);
+    const middle = bytes[start + (length >> 1)]!;
+    const slot = (length * 5 + bytes[end - 1]! * 37 + bytes[start]! * 11 + middle * 3) & this.#mask;
+    const known = this.#texts[slot]!;
+    const kept = this.#bytes;
+    const at = slot * LONGEST;
+    if (known.length === length) { // only ASCII is kept: as many units as bytes
+      let i = 0;
+      while (i < length && kept[at + i] === bytes[start + i]) i++;
+      if (i === length) return known;
+    }
+    const text = readText(bytes, start, end);
+    if (text?.length === length) {
+      this.#texts[slot] = text;
+      for (let i = 0; i < length; i++) kept[at + i] = bytes[start + i]!;
+    }
+    return text;
   }
-  return text;
 }

@@ -1,5 +1,6 @@
+import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
-import { type Header, headerSize, readHeader, writeHeader } from "./header.ts";
+import { type Header, headerRoom, readHeader, writeHeader } from "./header.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 
 /** A request, response or push. `body` is a view into the bytes it was read from. */
@@ -59,25 +60,29 @@ export function decodePacket(bytes: Uint8Array, limits: Limits): LogicPacket | B
   throw new ImError("BAD_MAGIC", `Cannot read packet: it starts with ${(magic >>> 0).toString(16).padStart(8, "0")}`);
 }
 
-/** A logic packet in one array of exactly its size. */
+/** A logic packet in one array of exactly its size (`allocate` of base/bytes.ts). */
 export function encodeLogic(header: Header, body: Uint8Array): Uint8Array {
-  // hot: per packet
-  const length = headerSize(header);
-  const out = new Uint8Array(12 + length + body.length);
-  putInt32(out, 0, LOGIC_MAGIC);
-  putInt32(out, 4, length);
-  writeHeader(header, out, 8);
-  putInt32(out, 8 + length, body.length);
-  if (body.length > 0) out.set(body, 12 + length);
+  // hot: per packet. The head is written once into `scratch` and copied: cheaper than measuring its texts first.
+  const room = 12 + headerRoom(header);
+  const head = room <= scratch.length ? scratch : new Uint8Array(room);
+  const end = writeHeader(header, head, 8);
+  putInt32(head, 0, LOGIC_MAGIC);
+  putInt32(head, 4, end - 8);
+  putInt32(head, end, body.length);
+  const out = allocate(end + 4 + body.length);
+  out.set(head.subarray(0, end + 4));
+  if (body.length > 0) out.set(body, end + 4);
   return out;
 }
+
+const scratch = new Uint8Array(8192);
 
 /** A basic packet; `body` up to 65535 bytes. */
 export function encodeBasic(code: number, body: Uint8Array = NO_BODY): Uint8Array {
   if (body.length > 0xffff) {
     throw new ImError("BODY_INVALID", `Cannot write basic packet: body is ${body.length} bytes`);
   }
-  const out = new Uint8Array(8 + body.length);
+  const out = allocate(8 + body.length);
   putInt32(out, 0, BASIC_MAGIC);
   out[4] = code >> 8;
   out[5] = code;

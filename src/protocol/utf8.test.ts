@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { intern } from "./intern.ts";
+import { Interner } from "./intern.ts";
 import { isUtf8, readText, textSize, writeText } from "./utf8.ts";
 
+const known = new Interner(256);
 const plainEncoder = new TextEncoder();
 const plainDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -47,8 +48,8 @@ describe("utf8", () => {
         const around = new Uint8Array(at + text.length + 3).fill(0x61);
         around.set(text, at);
         expect(readText(around, at, at + text.length)).toBe(expected);
-        expect(intern(around, at, at + text.length)).toBe(expected);
-        expect(intern(around, at, at + text.length)).toBe(expected); // now from its memory
+        expect(known.read(around, at, at + text.length)).toBe(expected);
+        expect(known.read(around, at, at + text.length)).toBe(expected); // now from its memory
         expect(isUtf8(text)).toBe(expected !== undefined);
       }),
       { numRuns: 1_000 },
@@ -56,20 +57,20 @@ describe("utf8", () => {
   });
 });
 
-describe("intern", () => {
+describe("Interner", () => {
   test("words that share a slot do not become each other", () => {
     const words = Array.from({ length: 3_000 }, (_, i) => `word.${i.toString(36)}`);
     for (const word of [...words, ...words.toReversed()]) {
       const bytes = plainEncoder.encode(word);
-      expect(intern(bytes, 0, bytes.length)).toBe(word);
+      expect(known.read(bytes, 0, bytes.length)).toBe(word);
     }
   });
 
   test("what it remembers is a copy", () => {
     const bytes = plainEncoder.encode("some.word");
-    intern(bytes, 0, bytes.length);
+    known.read(bytes, 0, bytes.length);
     bytes[0] = 0x7a;
-    expect(intern(bytes, 0, bytes.length)).toBe("zome.word");
-    expect(intern(plainEncoder.encode("some.word"), 0, 9)).toBe("some.word");
+    expect(known.read(bytes, 0, bytes.length)).toBe("zome.word");
+    expect(known.read(plainEncoder.encode("some.word"), 0, 9)).toBe("some.word");
   });
 });

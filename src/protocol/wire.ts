@@ -1,4 +1,6 @@
 import protobuf from "protobufjs/minimal.js";
+import { allocate } from "../base/bytes.ts";
+import { readText, textSize, writeText } from "./utf8.ts";
 
 // 64-bit fields are bigint in and out: one scratch word of two views turns halves into a bigint and back.
 const word = new BigInt64Array(1);
@@ -17,6 +19,15 @@ export interface BodyType<T> {
 
 /** protobufjs' reader with bigint for 64-bit fields. Throws plain errors; `decodeBody` gives them a code. */
 export class BodyReader extends protobuf.Reader {
+  override stringVerify(): string {
+    const end = this.#enter();
+    const start = this.pos;
+    this.pos = end;
+    const text = readText(this.buf, start, end);
+    if (text === undefined) throw new TypeError("text is not UTF-8");
+    return text;
+  }
+
   /** An int64 varint; ten bytes at most, cut to 64 bits. */
   bigint(): bigint {
     const bytes = this.buf;
@@ -65,10 +76,22 @@ export class BodyReader extends protobuf.Reader {
   }
 }
 
-/** protobufjs' writer with bigint for 64-bit fields; lone surrogates are written as U+FFFD. */
+/** A writer that was used for more than this gives its buffer back. */
+const KEPT = 64 << 10;
+
+/**
+ * protobufjs' writer with bigint for 64-bit fields; lone surrogates are written as U+FFFD. One writer serves one body
+ * after the other: `take` starts it over.
+ */
 export class BodyWriter extends protobuf.Writer {
-  static override alloc(bytes: number): Uint8Array {
-    return new Uint8Array(bytes);
+  /** The bytes written, as an array of their own. */
+  take(): Uint8Array {
+    const length = this.pos;
+    const out = allocate(length);
+    out.set(this.buf.subarray(0, length));
+    this.pos = 0;
+    if (this.buf.length > KEPT) this.buf = new Uint8Array(KEPT);
+    return out;
   }
 
   /** A tag: field number and wire type in one. */
@@ -78,7 +101,17 @@ export class BodyWriter extends protobuf.Writer {
   }
 
   override string(value: string): this {
-    super.string(value.isWellFormed() ? value : value.toWellFormed());
+    if (value.length <= 42) { // three bytes a unit: the length takes one byte
+      this.#room(3 * value.length + 1);
+      const start = this.pos + 1;
+      this.pos = writeText(value, this.buf, start);
+      this.buf[start - 1] = this.pos - start;
+    } else {
+      const size = textSize(value);
+      super.uint32(size);
+      this.#room(size);
+      this.pos = writeText(value, this.buf, this.pos);
+    }
     return this;
   }
 
@@ -104,6 +137,13 @@ export class BodyWriter extends protobuf.Writer {
     type.encode(value, this);
     this.ldelim();
     return this;
+  }
+
+  #room(bytes: number): void {
+    if (this.buf.length - this.pos >= bytes) return;
+    const larger = new Uint8Array(Math.max(2 * this.buf.length, this.pos + bytes));
+    larger.set(this.buf);
+    this.buf = larger;
   }
 }
 

@@ -1,3 +1,4 @@
+import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
 import { CLOSE, type CloseReason } from "./close_reason.ts";
 import { OPCODE } from "./frame.ts";
@@ -206,7 +207,7 @@ export class WsDecoder {
  * are minimal.
  */
 export function wsFrame(opcode: number, payload: Uint8Array = NO_BODY, maskKey?: Uint8Array, fin = true): Uint8Array {
-  const out = new Uint8Array(frameSize(payload.length, maskKey !== undefined));
+  const out = allocate(frameSize(payload.length, maskKey !== undefined));
   putFrame(fin ? opcode | 0x80 : opcode, payload, maskKey, out, 0);
   return out;
 }
@@ -217,7 +218,7 @@ export function wsFrames(packets: readonly Uint8Array[], maskKeyOf?: () => Uint8
   const masked = maskKeyOf !== undefined;
   let total = 0;
   for (let i = 0; i < packets.length; i++) total += frameSize(packets[i]!.length, masked);
-  const out = new Uint8Array(total);
+  const out = allocate(total);
   let at = 0;
   for (let i = 0; i < packets.length; i++) at = putFrame(OPCODE.BINARY | 0x80, packets[i]!, maskKeyOf?.(), out, at);
   return out;
