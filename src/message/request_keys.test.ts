@@ -23,7 +23,7 @@ describe("RequestKeys", () => {
   });
 
   test("forgets a scope that was silent for ten minutes", () => {
-    const keys = new RequestKeys<string>({ silentMs: 100 });
+    const keys = new RequestKeys<string>(100);
     keys.add(key("silent", 1), "one", 0);
     keys.add(key("busy", 1), "one", 50);
     keys.add(key("busy", 2), "two", 101);
@@ -32,7 +32,7 @@ describe("RequestKeys", () => {
   });
 
   test("keeps a scope that was used since it was placed", () => {
-    const keys = new RequestKeys<string>({ silentMs: 100 });
+    const keys = new RequestKeys<string>(100);
     keys.add(key("a", 1), "one", 0);
     keys.add(key("a", 2), "two", 90);
     keys.add(key("b", 1), "one", 120);
@@ -43,7 +43,7 @@ describe("RequestKeys", () => {
   });
 
   test("is bounded: the scope that was placed first goes, unless it was used", () => {
-    const keys = new RequestKeys<string>({ most: 10 });
+    const keys = new RequestKeys<string>(600_000, 10);
     for (let n = 0; n < 50; n++) {
       keys.add(key("steady", n, n), "", n);
       keys.add(key(`scope ${n}`, 1), "", n);

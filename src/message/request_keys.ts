@@ -1,11 +1,9 @@
 import type { RequestKey } from "./message_store.ts";
 
-export interface RequestKeysOptions {
-  /** A scope that was not used for so long is forgotten, at most as long again later. Default 10 minutes. */
-  readonly silentMs?: number;
-  /** Answers kept in all; above, the scope that was silent longest goes. Default 200,000 (about 60 MB). */
-  readonly most?: number;
-}
+/** How long the answers of a channel that is silent are remembered, at least; at most twice as long. */
+export const REMEMBER_MS = 600_000;
+/** Answers remembered in all (about 60 MB), and read back at a start; above, the channel silent longest goes. */
+export const REMEMBER_MOST = 200_000;
 
 interface Scope<Answer> {
   low: number;
@@ -27,9 +25,9 @@ export class RequestKeys<Answer> {
   readonly #scopes = new Map<string, Scope<Answer>>();
   #size = 0;
 
-  constructor(options: RequestKeysOptions = {}) {
-    this.#silentMs = options.silentMs ?? 600_000;
-    this.#most = options.most ?? 200_000;
+  constructor(silentMs = REMEMBER_MS, most = REMEMBER_MOST) {
+    this.#silentMs = silentMs;
+    this.#most = most;
   }
 
   /** Answers remembered. */

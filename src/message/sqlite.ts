@@ -7,7 +7,7 @@ import type { Metrics } from "../base/metrics.ts";
 import { openLane } from "./sqlite/lane.ts";
 import { lockFolder } from "./sqlite/lock.ts";
 import type { Settings } from "./sqlite/roles.ts";
-import { SqliteStore } from "./sqlite/store.ts";
+import { SqliteStore, type StoreStats } from "./sqlite/store.ts";
 
 export interface SqliteOptions {
   /** Folder of the database `messages.db`; made when it does not exist. One process at a time. */
@@ -33,7 +33,7 @@ export interface SqliteOptions {
   readonly faults?: string | undefined;
 }
 
-export type { SqliteStore, StoreStats } from "./sqlite/store.ts";
+export { SqliteStore, type StoreStats };
 
 /**
  * Opens the message store of a folder, migrating an older one.

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake, snowflakeAt, snowflakeMs } from "../../id/snowflake.ts";
-import { RequestKeys } from "../request_keys.ts";
+import { REMEMBER_MOST, REMEMBER_MS, RequestKeys } from "../request_keys.ts";
 import { ClientIds, isForgotten } from "./client_ids.ts";
 import type { Faults } from "./faults.ts";
 import { headOf, type Log, Logs, type Stored } from "./logs.ts";
@@ -12,9 +12,6 @@ import { big, int, text } from "./rows.ts";
 import { KIND, pairName } from "./schema.ts";
 import { storedOf, Tail } from "./tail.ts";
 import { type FailureKind, Stop, Transaction } from "./transaction.ts";
-
-const KEYS_MS = 600_000;
-const KEYS_MOST = 200_000;
 
 export interface WriterOptions {
   readonly clock: Clock;
@@ -52,7 +49,7 @@ export class Writer implements Disposable {
   readonly #logs: Logs;
   readonly #tail: Tail;
   readonly #clientIds: ClientIds;
-  readonly #keys = new RequestKeys<Stored>({ silentMs: KEYS_MS, most: KEYS_MOST });
+  readonly #keys = new RequestKeys<Stored>();
   readonly #ids: Snowflake;
   readonly #times: MonotonicNs;
   readonly #insertMessage: StatementSync;
@@ -283,7 +280,7 @@ export class Writer implements Disposable {
     );
     select.setReadBigInts(true);
     const mono = this.#clock.mono();
-    for (const row of select.iterate(snowflakeAt(this.#clock.now() - KEYS_MS), KEYS_MOST)) {
+    for (const row of select.iterate(snowflakeAt(this.#clock.now() - REMEMBER_MS), REMEMBER_MOST)) {
       this.#keys.add({ scope: text(row, "key_scope"), n: int(row, "key_n"), low: 0 }, storedOf(row), mono);
     }
   }

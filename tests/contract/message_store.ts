@@ -1,0 +1,342 @@
+import { expect, test } from "bun:test";
+import { ImError } from "../../src/base/errors.ts";
+import type {
+  Appended,
+  AppendRequest,
+  InboxEntry,
+  InboxPage,
+  InboxRange,
+  MessageStore,
+} from "../../src/message/message_store.ts";
+
+/** Where a store keeps its data: opened, closed and opened again. */
+export interface StorePlace extends AsyncDisposable {
+  open(): Promise<MessageStore>;
+  /** The next batch of that store fails while it is written, after its first message. */
+  failNext(store: MessageStore): Promise<void>;
+}
+
+/** An append of app kim that nothing is in the way of. */
+export function talk(sender: string, dest: string, over: Partial<AppendRequest> = {}): AppendRequest {
+  return { app: "kim", sender, dest, type: 1, body: `${sender} to ${dest}`, extra: "", startBy: Infinity, ...over };
+}
+
+/** One append, which must be stored. */
+export async function stored(store: MessageStore, request: AppendRequest): Promise<Appended> {
+  const [result] = await store.append([request]);
+  if (!result || result instanceof ImError) throw result ?? new Error("no result");
+  return result;
+}
+
+/** What MessageStore promises, whoever keeps it. `make` gives an empty place. */
+export function messageStoreContract(name: string, make: () => Promise<StorePlace>): void {
+  const check = (what: string, body: (store: MessageStore, place: StorePlace) => Promise<void>) =>
+    test(`MessageStore/${name}: ${what}`, async () => {
+      await using place = await make();
+      await using store = await place.open();
+      await body(store, place);
+    });
+
+  check("numbers are dense under concurrency, per conversation and per inbox", async (store) => {
+    const names = ["ann", "bob", "cat"];
+    const calls = Array.from({ length: 40 }, (_, i) => {
+      const batch = Array.from({ length: 1 + i % 7 }, (_, j) => talk(names[i % 3]!, names[(i + j) % 3]!));
+      return store.append(batch).then((results) => results.map((result, j) => ({ request: batch[j]!, result })));
+    });
+    const all = (await Promise.all(calls)).flat();
+    const logs = new Map<string, number[]>();
+    const put = (log: string, n: number) => logs.set(log, [...logs.get(log) ?? [], n]);
+    for (const { request, result } of all) {
+      if (result instanceof ImError) throw result;
+      put([request.sender, request.dest].sort().join(), result.seq);
+      put(request.sender, result.senderPos);
+      if (request.sender !== request.dest) put(request.dest, result.receiverPos);
+      else expect(result.receiverPos).toBe(result.senderPos);
+    }
+    expect(logs.size).toBe(9);
+    for (const numbers of logs.values()) {
+      expect(numbers.sort((a, b) => a - b)).toEqual(numbers.map((_, i) => i + 1));
+    }
+    const times = all.map(({ result }) => (result as Appended).sendTime);
+    expect(new Set(times).size).toBe(times.length);
+  });
+
+  check("results come in the order of requests, ids and times only grow", async (store) => {
+    const results = await store.append(Array.from({ length: 600 }, (_, i) => talk("ann", "bob", { body: `${i}` })));
+    const seqs = results.map((one) => (one as Appended).seq);
+    expect(seqs).toEqual(seqs.map((_, i) => i + 1));
+    const ids = results.map((one) => (one as Appended).messageId);
+    expect(ids).toEqual([...new Set(ids)].sort((a, b) => a < b ? -1 : 1));
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const first = (results[0] as Appended).sendTime, last = (results.at(-1) as Appended).sendTime;
+    expect(last).toBeGreaterThan(first);
+    expect(now - first).toBeLessThan(60_000_000_000n);
+    const { rows } = await store.messages("kim", "bob", { after: 0, limit: 1000 });
+    expect(rows.map((row) => row.body)).toEqual(results.map((_, i) => `${i}`));
+    expect(rows.map((row) => row.sendTime)).toEqual(results.map((one) => (one as Appended).sendTime));
+  });
+
+  check("a talk is in both inboxes, with everything it had", async (store) => {
+    const sent = talk("ann", "bob", {
+      type: -2_147_483_648,
+      body: "grüße 👋 \u0000 end",
+      extra: "{}",
+      clientMsgId: "c1",
+    });
+    await stored(store, talk("cat", "bob"));
+    const { messageId, sendTime, seq } = await stored(store, sent);
+    const common = {
+      messageId,
+      sendTime,
+      seq,
+      group: "",
+      type: sent.type,
+      body: sent.body,
+      extra: "{}",
+      sender: "ann",
+    };
+    const ann = await store.messages("kim", "ann", { after: 0, limit: 10 });
+    expect(ann.rows).toEqual([{ ...common, pos: 1, direction: 1, peer: "bob", clientMsgId: "c1" }]);
+    const bob = await store.messages("kim", "bob", { after: 1, limit: 10 });
+    expect(bob.rows).toEqual([{ ...common, pos: 2, direction: 0, peer: "ann", clientMsgId: "c1" }]);
+    const entry: InboxEntry = { pos: 2, messageId, direction: 0, peer: "ann", group: "", sendTime };
+    expect((await store.entries("kim", "bob", { after: 1, limit: 10 })).rows).toEqual([entry]);
+  });
+
+  check("a talk to oneself is one row", async (store) => {
+    const one = await stored(store, talk("ann", "ann"));
+    expect(one).toMatchObject({ seq: 1, senderPos: 1, receiverPos: 1 });
+    expect(await stored(store, talk("ann", "bob"))).toMatchObject({ seq: 1, senderPos: 2, receiverPos: 1 });
+    const { rows, head } = await store.messages("kim", "ann", { after: 0, limit: 10 });
+    expect(rows.map(({ direction, peer, pos, seq }) => ({ direction, peer, pos, seq }))).toEqual([
+      { direction: 1, peer: "ann", pos: 1, seq: 1 },
+      { direction: 1, peer: "bob", pos: 2, seq: 1 },
+    ]);
+    expect(head.pos).toBe(2);
+    expect(await store.position("kim", "ann", one.messageId)).toBe(1);
+  });
+
+  check("the same names in two apps are strangers", async (store) => {
+    const here = await stored(store, talk("ann", "bob", { clientMsgId: "c1", body: "here" }));
+    const there = await stored(store, talk("ann", "bob", { app: "other", clientMsgId: "c1", body: "there" }));
+    expect(there).toMatchObject({ seq: 1, senderPos: 1, receiverPos: 1, duplicate: false });
+    expect((await store.messages("other", "bob", { after: 0, limit: 9 })).rows.map((row) => row.body)).toEqual([
+      "there",
+    ]);
+    expect(await store.contents("other", "bob", [here.messageId])).toEqual([undefined]);
+    expect(await store.position("other", "bob", here.messageId)).toBeUndefined();
+    await store.ack("kim", "bob", "", 1);
+    expect(await store.acked("other", "bob", "")).toBe(0);
+    const [one, other] = [await store.heads("kim", ["ann"]), await store.heads("other", ["ann"])];
+    expect(one[0]?.epoch).not.toBe(other[0]?.epoch);
+  });
+
+  check(
+    "a key that comes again gets the first answer, in the same batch, in another, after a restart",
+    async (store, place) => {
+      const request = talk("ann", "bob", { key: { scope: "g1_c1", n: 1, low: 1 } });
+      const [first, twin] = await store.append([request, request]) as Appended[];
+      expect(first?.duplicate).toBe(false);
+      const again = { ...first!, duplicate: true };
+      expect(twin).toEqual(again);
+      expect(await stored(store, { ...request, body: "a bug of the peer" })).toEqual(again);
+      const other = await stored(store, { ...request, key: { scope: "g1_c2", n: 1, low: 1 } });
+      expect(other).toMatchObject({ seq: 2, duplicate: false });
+      await store[Symbol.asyncDispose]();
+      await using reopened = await place.open();
+      expect(await stored(reopened, request)).toEqual(again);
+      expect((await stored(reopened, { ...request, key: { scope: "g1_c1", n: 2, low: 2 } })).seq).toBe(3);
+    },
+  );
+
+  check("what is below low was answered: it is not stored a second time", async (store) => {
+    const at = (n: number, low: number) => talk("ann", "bob", { key: { scope: "g1_c1", n, low } });
+    await store.append([at(1, 1), at(2, 1), at(3, 3)]);
+    const [late] = await store.append([at(2, 1)]);
+    expect(late).toMatchObject({ code: "SYSTEM" });
+    expect((await store.heads("kim", ["ann"]))[0]?.pos).toBe(3);
+  });
+
+  check("a client id stands for one content: again the first answer, else DUPLICATE_ID", async (store, place) => {
+    const request = talk("ann", "bob", { clientMsgId: "c1" });
+    const [first, twin, changed] = await store.append([request, request, { ...request, body: "changed" }]);
+    const again = { ...first as Appended, duplicate: true };
+    expect(twin).toEqual(again);
+    expect(changed).toMatchObject({ code: "DUPLICATE_ID" });
+    for (const other of [{ dest: "cat" }, { type: 2 }, { body: "" }, { extra: "x" }]) {
+      expect(await store.append([{ ...request, ...other }])).toMatchObject([{ code: "DUPLICATE_ID" }]);
+    }
+    expect(await stored(store, { ...request, sender: "cat" })).toMatchObject({ seq: 1, duplicate: false });
+    await store[Symbol.asyncDispose]();
+    await using reopened = await place.open();
+    expect(await stored(reopened, { ...request, key: { scope: "new", n: 1, low: 1 } })).toEqual(again);
+    expect((await reopened.heads("kim", ["ann", "bob"])).map((head) => head.pos)).toEqual([1, 2]);
+  });
+
+  check("contents are in the order asked for, and only for the parties", async (store) => {
+    const one = await stored(store, talk("ann", "bob", { body: "one" }));
+    const two = await stored(store, talk("bob", "ann", { body: "two", type: 3, extra: "e" }));
+    const strangers = await stored(store, talk("cat", "dan"));
+    const ids = [two.messageId, 12345n, one.messageId, strangers.messageId, two.messageId];
+    const [a, unknown, b, notOurs, c] = await store.contents("kim", "ann", ids);
+    expect(a).toEqual({ messageId: two.messageId, type: 3, body: "two", extra: "e" });
+    expect([unknown, notOurs]).toEqual([undefined, undefined]);
+    expect(b?.body).toBe("one");
+    expect(c).toEqual(a);
+    expect(await store.contents("kim", "cat", [one.messageId])).toEqual([undefined]);
+    expect(await store.contents("kim", "nobody", [one.messageId])).toEqual([undefined]);
+    expect(await store.position("kim", "bob", two.messageId)).toBe(2);
+    expect(await store.position("kim", "cat", two.messageId)).toBeUndefined();
+  });
+
+  check("pages end, skip nothing and show nothing twice, whatever the filter", async (store) => {
+    const times: bigint[] = [];
+    for (let i = 0; i < 50; i++) {
+      const request = i % 3
+        ? talk("ann", `peer${i % 4}`, { body: `${i}` })
+        : talk(`peer${i % 5}`, "ann", { body: `${i}` });
+      times.push((await stored(store, request)).sendTime);
+    }
+    const pages = async (range: Omit<InboxRange, "after">): Promise<number[]> => {
+      const seen: number[] = [];
+      for (let after = 0, turns = 0;; turns++) {
+        const page: InboxPage<InboxEntry> = await store.entries("kim", "ann", { ...range, after });
+        seen.push(...page.rows.map((row) => row.pos));
+        expect(page.rows.length).toBeLessThanOrEqual(range.limit);
+        expect(page.head.pos).toBe(50);
+        if (page.rows.length === 0) {
+          expect(page.scannedTo).toBe(range.upTo ?? 50);
+          return seen;
+        }
+        expect(page.scannedTo).toBeGreaterThanOrEqual(page.rows.at(-1)!.pos);
+        expect(page.scannedTo).toBeGreaterThan(after);
+        expect(turns).toBeLessThan(60);
+        after = page.scannedTo;
+      }
+    };
+    const all = Array.from({ length: 50 }, (_, i) => i + 1);
+    expect(await pages({ limit: 7 })).toEqual(all);
+    expect(await pages({ limit: 1000 })).toEqual(all);
+    expect(await pages({ limit: 1, upTo: 20 })).toEqual(all.slice(0, 20));
+    expect(await pages({ limit: 4, direction: 0 })).toEqual(all.filter((pos) => (pos - 1) % 3 === 0));
+    expect(await pages({ limit: 4, direction: 1, since: times[30]! })).toEqual(
+      all.filter((pos) => (pos - 1) % 3 !== 0 && pos > 30),
+    );
+    expect(await pages({ limit: 3, since: times[49]! + 1n })).toEqual([]);
+    const beyond = await store.entries("kim", "ann", { after: 60, limit: 5 });
+    expect(beyond).toMatchObject({ rows: [], scannedTo: 60, head: { pos: 50 } });
+    const bodies = (await store.messages("kim", "ann", { after: 10, upTo: 14, limit: 9 })).rows.map((row) => row.body);
+    expect(bodies).toEqual(["10", "11", "12", "13"]);
+  });
+
+  check(
+    "a read position moves forward, not back, not beyond the head, and for its device alone",
+    async (store, place) => {
+      await store.append([talk("ann", "bob"), talk("ann", "bob"), talk("ann", "bob")]);
+      expect(await store.acked("kim", "bob", "phone")).toBe(0);
+      expect(await store.ack("kim", "bob", "phone", 2)).toBe(2);
+      expect(await store.ack("kim", "bob", "phone", 1)).toBe(2);
+      expect(await store.ack("kim", "bob", "phone", 99)).toBe(3);
+      expect(await store.ack("kim", "bob", "", 1)).toBe(1);
+      expect(await store.ack("kim", "nobody", "", 7)).toBe(0);
+      const many = Promise.all([3, 1, 2].map((pos) => store.ack("kim", "ann", "pc", pos)));
+      expect((await many).every((pos) => pos >= 1 && pos <= 3)).toBe(true);
+      await store[Symbol.asyncDispose]();
+      await using reopened = await place.open();
+      const devices = ["phone", "", "pc", "other"];
+      const acked = await Promise.all(devices.map((device) => reopened.acked("kim", "bob", device)));
+      expect(acked).toEqual([3, 1, 0, 0]);
+      expect(await reopened.acked("kim", "ann", "pc")).toBe(3);
+    },
+  );
+
+  check("heads name the log and its last position, in order, 0 for an unknown account", async (store) => {
+    await store.append([talk("ann", "bob"), talk("cat", "bob")]);
+    const heads = await store.heads("kim", ["bob", "nobody", "ann", "bob"]);
+    expect(heads.map((head) => head.pos)).toEqual([2, 0, 1, 2]);
+    expect(heads[1]).toEqual({ pos: 0, epoch: "0" });
+    expect(heads[0]?.epoch).toMatch(/^[1-9]\d*$/);
+    expect(heads[3]).toEqual(heads[0]!);
+    expect((await store.entries("kim", "bob", { after: 0, limit: 1 })).head).toEqual(heads[0]!);
+    expect(await store.entries("kim", "nobody", { after: 0, limit: 1 })).toEqual({
+      rows: [],
+      head: { pos: 0, epoch: "0" },
+      scannedTo: 0,
+    });
+    expect(await store.heads("kim", [])).toEqual([]);
+  });
+
+  check("a restart keeps rows, epochs and numbering", async (store, place) => {
+    const before: Appended[] = [];
+    for (let i = 0; i < 30; i++) before.push(await stored(store, talk(`a${i % 3}`, `b${i % 5}`)));
+    const heads = await store.heads("kim", ["a0", "b0", "b4"]);
+    await store[Symbol.asyncDispose]();
+    await using reopened = await place.open();
+    expect(await reopened.heads("kim", ["a0", "b0", "b4"])).toEqual(heads);
+    const next = await stored(reopened, talk("a0", "b0"));
+    expect(next).toMatchObject({ seq: 3, senderPos: 11, receiverPos: 7 });
+    expect(next.messageId).toBeGreaterThan(before.at(-1)!.messageId);
+    expect(next.sendTime).toBeGreaterThan(before.at(-1)!.sendTime);
+    const { rows } = await reopened.entries("kim", "a0", { after: 0, limit: 100 });
+    expect(rows.map((row) => row.messageId)).toEqual(
+      [...before.filter((_, i) => i % 3 === 0), next].map((one) => one.messageId),
+    );
+    expect((await reopened.heads("kim", ["a0"]))[0]?.epoch).toBe(heads[0]!.epoch);
+  });
+
+  check("a batch that fails leaves nothing: no row, no number, no key", async (store, place) => {
+    const known = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 }, clientMsgId: "first" });
+    const first = await stored(store, known);
+    const lost = talk("ann", "eve", { key: { scope: "c", n: 2, low: 1 }, clientMsgId: "second" });
+    await place.failNext(store);
+    const results = await store.append([lost, known, talk("bob", "ann")]);
+    expect(results).toMatchObject([{ code: "SYSTEM" }, { ...first, duplicate: true }, { code: "SYSTEM" }]);
+    expect((await store.heads("kim", ["ann", "bob", "eve"])).map((head) => head.pos)).toEqual([1, 1, 0]);
+    expect(await stored(store, { ...lost, body: "not the same" })).toMatchObject({
+      seq: 1,
+      senderPos: 2,
+      receiverPos: 1,
+      duplicate: false,
+    });
+    expect(await stored(store, talk("bob", "ann"))).toMatchObject({ seq: 2, senderPos: 2, receiverPos: 3 });
+    const { rows } = await store.messages("kim", "ann", { after: 0, limit: 10 });
+    expect(rows.map((row) => row.body)).toEqual(["ann to bob", "not the same", "bob to ann"]);
+  });
+
+  check("what is too late to start is BUSY, unless it is stored already", async (store) => {
+    const request = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
+    const first = await stored(store, request);
+    const late = { ...request, startBy: -1 };
+    const results = await store.append([late, { ...late, key: { scope: "c", n: 2, low: 1 } }, talk("ann", "bob")]);
+    expect(results).toMatchObject([{ ...first, duplicate: true }, { code: "BUSY" }, { seq: 2 }]);
+  });
+
+  check("a closed store answers what it was asked before, and then says CLOSED", async (store) => {
+    const pending = store.append([talk("ann", "bob")]);
+    const ack = store.ack("kim", "bob", "", 1);
+    await store[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
+    expect(await pending).toMatchObject([{ seq: 1 }]);
+    expect(await ack).toBe(1);
+    for (
+      const call of [
+        store.append([talk("ann", "bob")]),
+        store.ack("kim", "bob", "", 1),
+        store.entries("kim", "bob", { after: 0, limit: 1 }),
+        store.heads("kim", ["bob"]),
+        store.contents("kim", "bob", [1n]),
+      ]
+    ) {
+      const error: unknown = await call.then(() => undefined, (thrown: unknown) => thrown);
+      expect(error).toMatchObject({ name: "ImError", code: "CLOSED" });
+    }
+  });
+
+  check("two stores know nothing of each other", async (store) => {
+    await using elsewhere = await make();
+    await using other = await elsewhere.open();
+    await stored(store, talk("ann", "bob", { clientMsgId: "c1" }));
+    expect(await other.heads("kim", ["ann"])).toEqual([{ pos: 0, epoch: "0" }]);
+    expect(await stored(other, talk("ann", "bob", { clientMsgId: "c1" }))).toMatchObject({ seq: 1, duplicate: false });
+  });
+}
