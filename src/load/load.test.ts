@@ -89,7 +89,8 @@ describe("load user-talk", () => {
   ];
   test.each(faults)("sees four messages of four hundred that a server would %s", async (mischief, expected) => {
     await using server = await fake((n) => n % 97 === 3 && n < 390 ? mischief : undefined);
-    const { code, figures } = await load(server, "user-talk", ...TALK);
+    const patience = mischief === "lose" || mischief === "silent" ? ["--wait", "1"] : [];
+    const { code, figures } = await load(server, "user-talk", ...TALK, ...patience);
     expect(figures).toMatchObject(expected);
     expect(code).toBe(1);
   });

@@ -49,6 +49,11 @@ export class TalkGroup {
     if (this.plan.rate === 0) { for (const sender of this.senders) sender.sendNow(this.plan.window); }
   }
 
+  /** Nothing is written any more, also not what is overdue. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** Reads the clock into `nowUs`. */
   look(): void {
     this.nowUs = Math.max(0, Math.round((performance.now() - this.#startMs) * 1000));
@@ -69,20 +74,20 @@ export class TalkGroup {
     return this.plan.rate === 0 ? this.counts.sent : this.#dueAt(Math.min(this.nowUs, this.plan.endUs));
   }
 
+  /** How many messages are sent when the time is up. */
+  get total(): number {
+    return this.plan.rate === 0 ? this.counts.sent : this.#dueAt(this.plan.endUs);
+  }
+
   /** Closed loop: true until the end. */
   get sending(): boolean {
     return !this.#stopped && this.nowUs < this.plan.endUs;
   }
 
-  /** Nothing is written any more, also not what is overdue. */
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  /** Everything due was sent, answered, and pushed if stored. */
+  /** Everything was sent, answered, and pushed if stored. */
   get settled(): boolean {
     const { sent, stored, refused, storedAndPushed } = this.counts;
-    return sent >= this.due && stored + refused === sent && storedAndPushed === stored;
+    return sent >= this.total && stored + refused === sent && storedAndPushed === stored;
   }
 
   /** When message `counter` of sender `index` is meant to leave. */
@@ -202,12 +207,10 @@ export class Sender implements WireSink {
     this.#owed++;
     const now = group.nowUs;
     if (group.measured(now)) group.counts.storedMeasured++;
-    let sentUs = -1;
-    if (group.plan.rate > 0) sentUs = group.intendedUs(this.#index, counter);
-    else if (this.#sentWhat[counter % this.#sentWhat.length] === counter) {
-      sentUs = this.#sentAt[counter % this.#sentAt.length]!;
-    }
-    if (group.measured(sentUs)) group.sendToAck.record(now - sentUs);
+    const slot = counter % this.#sentAt.length;
+    const open = group.plan.rate > 0;
+    const sentUs = open ? group.intendedUs(this.#index, counter) : this.#sentAt[slot]!;
+    if (group.measured(sentUs) && (open || this.#sentWhat[slot] === counter)) group.sendToAck.record(now - sentUs);
   }
 
   #refused(counter: number, status: number): void {

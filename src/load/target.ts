@@ -12,7 +12,7 @@ import { parseServerUrl, type ServerUrl } from "./wire_conn.ts";
 export const TARGET_OPTIONS: readonly OptionSpec[] = [
   { name: "url", value: "URL", many: true, help: "ws://host:port/path or tcp://host:port (ws://127.0.0.1:8000/)" },
   { name: "secret", value: "TEXT", help: "HS256 secret for the tokens the tool signs (PETREL_TOKEN_SECRET)" },
-  { name: "secret-file", value: "FILE", help: "read the secret from a file, e.g. a dev server's (data/token_secret)" },
+  { name: "secret-file", value: "FILE", help: "read the secret from a file, e.g. a dev server's (data/token.secret)" },
   { name: "app", value: "NAME", preset: "kim", help: "app of all accounts" },
   { name: "server", value: "CMD", help: "start this server for the run, with a temporary data directory" },
   { name: "transport", value: "KIND", preset: "ws", help: "with --server: ws, tcp or both" },
@@ -74,7 +74,7 @@ function secretOf(options: Options): string {
   const given = options.text("secret") ?? process.env["PETREL_TOKEN_SECRET"];
   if (given !== undefined) return given;
   const asked = options.text("secret-file");
-  const file = asked ?? path.join(process.env["PETREL_DATA"] ?? "data", "token_secret");
+  const file = asked ?? path.join(process.env["PETREL_DATA"] ?? "data", "token.secret");
   try {
     return fs.readFileSync(file, "utf8").trim();
   } catch (cause) {

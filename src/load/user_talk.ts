@@ -229,7 +229,9 @@ function groupRows(group: TalkGroup, seconds: number): Row[] {
   ]);
   const by = [...c.refusedBy].map(([status, n]) => `${grouped(n)} with ${status}`).join(", ");
   rows.push(["refused", c.refused === 0 ? "0" : by]);
-  if (group.due > c.sent) rows.push(["never sent", `${grouped(group.due - c.sent)} (the server did not take them)`]);
+  if (group.total > c.sent) {
+    rows.push(["never sent", `${grouped(group.total - c.sent)} (the server did not take them)`]);
+  }
   for (const [why, n] of c.closed) rows.push(["closed early", `${n} x ${why}`]);
   return rows;
 }
@@ -239,7 +241,7 @@ function groupFigures(group: TalkGroup, seconds: number): Record<string, unknown
   return {
     rate: c.storedMeasured / seconds,
     sent: c.sent,
-    neverSent: group.due - c.sent,
+    neverSent: group.total - c.sent,
     stored: c.stored,
     refused: c.refused,
     refusedBy: c.refusedBy,
@@ -260,7 +262,7 @@ function groupFigures(group: TalkGroup, seconds: number): Record<string, unknown
 
 function faultsOf(group: TalkGroup): string[] {
   const c = group.counts;
-  const never = group.due - c.sent;
+  const never = group.total - c.sent;
   const faults: [number, string][] = [
     [c.lost, "lost"],
     [c.duplicates, "duplicates"],
