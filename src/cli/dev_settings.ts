@@ -88,7 +88,7 @@ export const DevSettings = z.strictObject({
     parseOrigins,
   ),
   drainMs: setting(
-    { value: "ms", preset: "5000", help: "At a stop, clients are asked to leave spread over this time" },
+    { value: "ms", preset: "500", help: "At a stop, clients are asked to leave spread over this time" },
     "a whole number from 0 to 600000",
     wholeNumber(0, 600_000),
   ),

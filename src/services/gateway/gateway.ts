@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { Forwarder } from "../../container/forward.ts";
@@ -217,6 +217,17 @@ export class Gateway implements UplinkEvents {
     this.#chat.remove(link);
     this.#asks.lost(link);
     this.#repin();
+  }
+
+  /** Before a stop: nothing more is read, and what was forwarded is answered, for at most `waitMs`. */
+  async quiesce(waitMs: number): Promise<void> {
+    for (const channel of this.#channels.values()) {
+      channel.paused = true;
+      channel.agent.pause();
+    }
+    const until = this.clock.mono() + waitMs;
+    const busy = (): boolean => [...this.#channels.values()].some((channel) => channel.waitsForAnswers);
+    while (busy() && this.clock.mono() < until) await sleep(this.clock, TICK_MS);
   }
 
   [Symbol.dispose](): void {

@@ -4,8 +4,8 @@ import type { Accept, HttpEnv } from "../../comm/ports.ts";
 export interface UpgradeOptions {
   /** Origins that browsers may come from; "*" for all. */
   readonly origins: readonly string[];
-  /** Takes a new connection; undefined when no more are wanted now (draining, or too many from that address). */
-  readonly accept: (remoteIp: string) => Accept | undefined;
+  /** Takes a new connection from `ip:port`; undefined when no more are wanted now (draining, or too many from that address). */
+  readonly accept: (remote: string) => Accept | undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ export function upgradeRoute(options: UpgradeOptions): Hono<{ Bindings: HttpEnv 
     if (origin !== null && !options.origins.includes("*") && !options.origins.includes(origin)) {
       return c.text("Cannot upgrade: this origin is not allowed\n", 403);
     }
-    const accept = options.accept(c.env.remoteIp);
+    const accept = options.accept(c.env.remote);
     if (!accept) return c.text("Cannot upgrade: no more connections are taken now\n", 503, { "retry-after": "5" });
     return c.env.upgrade(request, accept);
   });

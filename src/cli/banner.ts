@@ -1,0 +1,61 @@
+/** What a person needs right after the start. */
+export interface BannerFacts {
+  readonly version: string;
+  readonly runtime: string;
+  readonly http: string;
+  readonly tcp: string;
+  readonly ws: string;
+  readonly data: string;
+  readonly sync: "full" | "normal";
+  readonly tokens: readonly { readonly account: string; readonly token: string }[];
+  /** How to call the petrel command here, e.g. `bun run petrel`. */
+  readonly command: string;
+  readonly startMs: number;
+  /** Chat commands need to say where when the server is not on its default ports. */
+  readonly wsFlag: string;
+  readonly tcpFlag: string;
+  readonly dataFlag: string;
+}
+
+/** The start-up banner: URLs to click, tokens to use, commands to paste. */
+export function banner(facts: BannerFacts, colors: boolean): string {
+  const bold = (text: string): string => colors ? `\x1b[1m${text}\x1b[22m` : text;
+  const dim = (text: string): string => colors ? `\x1b[2m${text}\x1b[22m` : text;
+  const chat = (as: string, to: string, url: string): string =>
+    `${facts.command} chat --as ${as} --to ${to}${url}${facts.dataFlag}`;
+  const [ann, bob] = facts.tokens;
+  return [
+    "",
+    `  ${bold("Petrel")} ${facts.version} ${dim(`on ${facts.runtime}, ready in ${facts.startMs} ms`)}`,
+    "",
+    `  Health      ${facts.http}/health   ${facts.http}/ready   ${facts.http}/metrics`,
+    `  WebSocket   ${facts.ws}`,
+    `  TCP         ${facts.tcp}`,
+    `  Messages    ${facts.data}/messages.db`,
+    facts.sync === "full"
+      ? `  Promise     Success means committed and synced to disk`
+      : `  Promise     ${bold("Success means committed, not synced")}: a power cut may take the last messages`,
+    "",
+    "  Chat: paste these into two more terminals",
+    "",
+    `      ${bold(chat("ann", "bob", facts.wsFlag))}`,
+    `      ${bold(chat("bob", "ann", facts.tcpFlag))}`,
+    "",
+    `  Tokens for your own client ${dim("(app kim, 30 days)")}`,
+    "",
+    `      ${ann!.account}  ${dim(ann!.token)}`,
+    `      ${bob!.account}  ${dim(bob!.token)}`,
+    "",
+    `  ${dim("Ctrl-C stops.")}`,
+    "",
+  ].join("\n");
+}
+
+/**
+ * How a person calls `petrel` on this machine: the way the server itself was started, through npx when the runtime is
+ * not installed.
+ */
+export function petrelCommand(runtime: "bun" | "deno", env: Readonly<Record<string, string | undefined>>): string {
+  const npx = env["npm_command"] === "exec" || env["npm_lifecycle_event"] === "npx" ? "npx -y " : "";
+  return runtime === "bun" ? `${npx}bun run petrel` : `${npx}deno task petrel`;
+}

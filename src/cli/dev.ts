@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import * as runtime from "#runtime";
+import { systemClock } from "../base/clock.ts";
+import type { ListenAt } from "../comm/ports.ts";
+import { makeToken } from "../protocol/claims.ts";
+import { version } from "../../package.json" with { type: "json" };
+import { banner, petrelCommand } from "./banner.ts";
+import { DevSettings } from "./dev_settings.ts";
+import { startDev, startProblem } from "./dev_system.ts";
+import { openLog } from "./log.ts";
+import { keepSecret } from "./secret.ts";
+import { readSettings } from "./settings.ts";
+import { settingsHelp } from "./settings_help.ts";
+
+const HELP = `petrel dev: everything in one process
+
+Starts a gateway (WebSocket and TCP), a chat server and a message store on SQLite, prints two ready tokens and two
+commands to paste, and runs until Ctrl-C.
+
+Usage: petrel dev [options]
+
+`;
+const TOKEN_DAYS = 30;
+
+/** `petrel dev`. Gives the exit code: 0 stopped, 1 failed, 2 the settings are wrong. */
+export async function devMain(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(HELP + settingsHelp(DevSettings));
+    return 0;
+  }
+  const read = readSettings(args, process.env, (path) => readFileSync(path, "utf8"));
+  if ("problems" in read) {
+    for (const problem of read.problems) console.error(problem);
+    console.error("petrel dev --help lists all settings");
+    return 2;
+  }
+  const { settings } = read;
+  const startedMs = systemClock.mono();
+  const log = openLog({ level: settings.log });
+  let system;
+  try {
+    const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes);
+    system = await startDev({ ...settings, secret }, runtime, log);
+  } catch (thrown) {
+    console.error(startProblem(thrown));
+    return 1;
+  }
+  const stop = stopSignal();
+  if (settings.log !== "silent") {
+    const expires = Math.floor(systemClock.now() / 1000) + TOKEN_DAYS * 24 * 3600;
+    const tokens = ["ann", "bob"].map((account) => ({
+      account,
+      token: makeToken({ acc: account, app: "kim", exp: expires }, system.hmac),
+    }));
+    const facts = {
+      version,
+      runtime: `${runtime.name} ${runtime.version}`,
+      http: system.http,
+      ws: system.ws,
+      tcp: system.tcp,
+      data: settings.data,
+      sync: settings.sync,
+      tokens,
+      command: petrelCommand(runtime.name, process.env),
+      startMs: Math.round(systemClock.mono() - startedMs),
+      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${system.ws}`,
+      tcpFlag: ` --url ${system.tcp}`,
+      dataFlag: settings.data === "./data" ? "" : ` --data ${settings.data}`,
+    };
+    console.log(banner(facts, process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined));
+  }
+  const failure = await Promise.race([stop, system.failed]);
+  if (failure instanceof Error) {
+    // Nothing may be answered any more: the next start reads from the disk what became of the last batch.
+    log.error("the message store stopped: ending now", { error: failure });
+    return 1;
+  }
+  await system[Symbol.asyncDispose]();
+  return 0;
+}
+
+function isDefault(at: ListenAt, port: number): boolean {
+  return at.port === port && at.hostname === "localhost";
+}
+
+/** The first signal asks for a graceful stop, a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.on(name, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,159 @@
+import { Hono } from "hono";
+import { version } from "../../package.json" with { type: "json" };
+import { systemClock } from "../base/clock.ts";
+import { ImError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { Metrics } from "../base/metrics.ts";
+import type { HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
+import { Server } from "../comm/server.ts";
+import { MemoryLink } from "../container/memory_link.ts";
+import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
+import { Batcher } from "../message/batcher.ts";
+import { openSqliteStore } from "../message/sqlite.ts";
+import type { Hmac } from "../protocol/claims.ts";
+import type { ClientChannel } from "../services/gateway/client_channel.ts";
+import { GatewayClients } from "../services/gateway/clients.ts";
+import { GATEWAY_DEFAULTS } from "../services/gateway/config.ts";
+import { Gateway } from "../services/gateway/gateway.ts";
+import { upgradeRoute } from "../services/gateway/upgrade.ts";
+import { LogicServer } from "../services/logic/logic.ts";
+import { monitorApp } from "../services/monitor/app.ts";
+import { MemorySessionStore } from "../session/memory.ts";
+import { readFaults } from "./faults.ts";
+import { measureProcess } from "./process_metrics.ts";
+import { prometheusText } from "./prometheus.ts";
+
+export interface DevConfig {
+  readonly http: ListenAt;
+  readonly tcp: ListenAt;
+  readonly data: string;
+  readonly sync: "full" | "normal";
+  readonly secret: string;
+  readonly serviceId: string;
+  readonly node: number;
+  readonly devices: number;
+  readonly messageRate: number;
+  readonly connectionsPerIp: number;
+  readonly origins: readonly string[];
+  readonly drainMs: number;
+  readonly fault: string | undefined;
+}
+
+/** A running system. Disposing stops it gracefully. */
+export interface DevSystem extends AsyncDisposable {
+  /** `http://localhost:8000`, with the port really bound. */
+  readonly http: string;
+  readonly ws: string;
+  readonly tcp: string;
+  readonly hmac: Hmac;
+  readonly metrics: Metrics;
+  /** Resolves when the process must end: the store cannot say what became of a batch. */
+  readonly failed: Promise<Error>;
+}
+
+/** Requests under way get this long to be answered at a stop. */
+const ANSWERS_MS = 2_000;
+
+/**
+ * Every role in one process: gateway on WebSocket and TCP, logic, SQLite, sessions in memory, health and metrics.
+ * Throws with everything undone when something cannot start. @throws {ImError} CONFIG: port taken, folder in use.
+ */
+export async function startDev(config: DevConfig, runtime: Runtime, log: Logger): Promise<DevSystem> {
+  await using stack = new AsyncDisposableStack();
+  const clock = systemClock;
+  const metrics = new Metrics();
+  stack.use(measureProcess(metrics, clock));
+  const faults = readFaults(config.fault, clock);
+  const store = stack.use(
+    await openSqliteStore({
+      directory: config.data,
+      sync: config.sync,
+      clock,
+      node: config.node,
+      metrics,
+      logger: log,
+      faults: faults.store,
+    }),
+  );
+  const batcher = stack.use(new Batcher(store, { clock, metrics }));
+  const generations = new Snowflake(clock, config.node, snowflakeAt(clock.now()));
+  const logic = new LogicServer({
+    clock,
+    log,
+    metrics,
+    sessions: stack.use(new MemorySessionStore(clock, { devices: config.devices })),
+    messages: store,
+    batcher,
+    newGeneration: () => generations.next(),
+    afterReply: faults.afterReply,
+  });
+  stack.defer(() => logic.drained());
+
+  const hmac = runtime.hmacSha256(new TextEncoder().encode(config.secret));
+  const { serviceId, messageRate, connectionsPerIp, origins, drainMs } = config;
+  const gateway = stack.use(
+    new Gateway({ ...GATEWAY_DEFAULTS, serviceId, messageRate, connectionsPerIp, origins, drainMs }, {
+      clock,
+      log,
+      metrics,
+      hmac,
+    }),
+  );
+  const link = new MemoryLink({ gateId: serviceId, logicId: "chat01" }, gateway, logic);
+  logic.attach(link.downlink);
+  gateway.attach(link.uplink);
+
+  const clients = new GatewayClients(gateway);
+  const server = stack.use(
+    new Server<ClientChannel>({ connectionsPerIp, drainMs, loginWaitMs: GATEWAY_DEFAULTS.loginWaitMs }, {
+      clock,
+      log,
+      acceptor: clients,
+      messages: clients,
+      states: clients,
+    }),
+  );
+  stack.defer(() => gateway.quiesce(ANSWERS_MS));
+  metrics.gauge("petrel_connections", "Client connections, also those not logged in", () => server.connections);
+  metrics.gauge("petrel_queued_bytes", "Bytes waiting to be sent to clients", () => server.budget.bytes);
+
+  const app = new Hono<{ Bindings: HttpEnv }>();
+  app.route("/", upgradeRoute({ origins, accept: (remote) => server.acceptFrom(remote) }));
+  app.route(
+    "/",
+    monitorApp({
+      problem: () => store.health().problem ?? (gateway.ready ? undefined : "no logic server"),
+      facts: () => ({ version, runtime: runtime.name, sync: config.sync, channels: gateway.size }),
+      metrics: () => prometheusText(metrics),
+    }),
+  );
+  app.get("/", (c) => c.text(`Petrel ${version}. WebSocket clients connect here; see /health, /ready and /metrics.\n`));
+  app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
+
+  const tcp = await runtime.listenTcp({ ...config.tcp, clock, log }, server.accept);
+  server.listening(tcp);
+  const http = await runtime.serveHttp({ ...config.http, clock, log }, (request, env) => app.fetch(request, env));
+  server.listening(http);
+  log.info("started", { http: http.url, tcp: tcp.url, data: config.data, sync: config.sync });
+
+  const running = stack.move();
+  return {
+    http: http.url,
+    ws: http.url.replace(/^http/, "ws"),
+    tcp: tcp.url,
+    hmac,
+    metrics,
+    failed: store.failed,
+    async [Symbol.asyncDispose]() {
+      log.info("stopping", { channels: gateway.size });
+      await running.disposeAsync();
+      log.info("stopped");
+    },
+  };
+}
+
+/** What a person is told when the system cannot start. */
+export function startProblem(thrown: unknown): string {
+  const error = ImError.from(thrown, "Cannot start");
+  return error.code === "CONFIG" ? error.message : `Cannot start: ${String(thrown)}`;
+}

@@ -1,0 +1,24 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where a dev server keeps the token secret it made; `petrel chat` and `petrel token` read it there. */
+export function secretFile(dataFolder: string): string {
+  return join(dataFolder, "token.secret");
+}
+
+/** The secret kept in a data folder; undefined when there is none. */
+export function readSecret(dataFolder: string): string | undefined {
+  const file = secretFile(dataFolder);
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+}
+
+/** The secret kept in a data folder, made at the first time: 32 random bytes as hex, readable by the owner only. */
+export function keepSecret(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
+  const kept = readSecret(dataFolder);
+  if (kept) return kept;
+  const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  mkdirSync(dataFolder, { recursive: true });
+  writeFileSync(secretFile(dataFolder), made + "\n", { mode: 0o600 });
+  chmodSync(secretFile(dataFolder), 0o600);
+  return made;
+}
