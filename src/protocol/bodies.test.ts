@@ -32,7 +32,7 @@ describe("bodies", () => {
         expect(bytes.toHex()).toBe(encodePlain(name, message).toHex());
         expect(decodeBody(generated(name), bytes)).toEqual(decodePlain(name, bytes));
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -48,7 +48,7 @@ describe("bodies", () => {
         for (const [at, byte] of changes) if (bytes.length > 0) bytes[at % bytes.length] = byte;
         agrees(name, bytes.subarray(0, Math.max(0, bytes.length - cut)));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 

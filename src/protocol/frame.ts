@@ -1,5 +1,6 @@
 import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
+import { Grower } from "./grower.ts";
 import { NO_BODY } from "./packet.ts";
 
 /** Frame opcodes of both transports (RFC 6455 section 5.2). On TCP everything but CLOSE, PING and PONG is data. */
@@ -17,8 +18,7 @@ export class FrameDecoder {
   /** The frame that is not complete: its head, then its payload as far as it came. */
   #head: Uint8Array | undefined;
   #headBytes = 0;
-  #payload: Uint8Array = NO_BODY;
-  #payloadBytes = 0;
+  readonly #payload = new Grower();
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -44,7 +44,7 @@ export class FrameDecoder {
       const end = payload + length;
       if (end > chunk.length) {
         this.#keep(chunk, at, payload);
-        return this.#grow(chunk, payload, chunk.length, length);
+        return this.#payload.add(chunk, payload, chunk.length, length);
       }
       const opcode = chunk[at]!;
       at = end;
@@ -58,16 +58,15 @@ export class FrameDecoder {
     let at = 0;
     while (this.#headBytes < FRAME_HEAD && at < chunk.length) head[this.#headBytes++] = chunk[at++]!;
     if (this.#headBytes < FRAME_HEAD) return at;
-    const begun = this.#payloadBytes > 0;
-    const length = begun ? lengthAt(head, 0) : this.#length(head, 0); // a begun payload keeps the limit it began with
-    const missing = length - this.#payloadBytes;
+    const begun = this.#payload.bytes;
+    const length = begun > 0 ? lengthAt(head, 0) : this.#length(head, 0); // what has begun keeps its limit
+    const missing = length - begun;
     const end = Math.min(chunk.length, at + missing);
-    this.#grow(chunk, at, end, length);
+    this.#payload.add(chunk, at, end, length);
     if (end - at < missing) return end;
-    const payload = this.#payload.subarray(0, length);
-    this.#head = undefined; // let go before the call: it may throw or look at nothing else
-    this.#headBytes = this.#payloadBytes = 0;
-    this.#payload = NO_BODY;
+    this.#head = undefined; // before the call, which may throw
+    this.#headBytes = 0;
+    const payload = this.#payload.release();
     onFrame(head[0]!, payload);
     return end;
   }
@@ -76,18 +75,6 @@ export class FrameDecoder {
     this.#head = new Uint8Array(FRAME_HEAD);
     this.#head.set(chunk.subarray(from, to));
     this.#headBytes = to - from;
-  }
-
-  /** Adds to the payload: the buffer doubles with the bytes that came, never beyond the frame's length. */
-  #grow(chunk: Uint8Array, from: number, to: number, length: number): void {
-    const bytes = this.#payloadBytes + to - from;
-    if (bytes > this.#payload.length) {
-      const larger = new Uint8Array(Math.min(length, Math.max(bytes, 2 * this.#payload.length)));
-      larger.set(this.#payload.subarray(0, this.#payloadBytes));
-      this.#payload = larger;
-    }
-    this.#payload.set(chunk.subarray(from, to), this.#payloadBytes);
-    this.#payloadBytes = bytes;
   }
 
   #length(bytes: Uint8Array, at: number): number {

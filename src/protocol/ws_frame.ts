@@ -2,6 +2,8 @@ import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
 import { CLOSE, type CloseReason } from "./close_reason.ts";
 import { OPCODE } from "./frame.ts";
+import { Grower } from "./grower.ts";
+import { mask } from "./mask.ts";
 import { NO_BODY } from "./packet.ts";
 import { isUtf8, readText, textSize, writeText } from "./utf8.ts";
 
@@ -161,9 +163,9 @@ export class WsDecoder {
   /** Keeps a part of the frame's payload. */
   #take(chunk: Uint8Array, from: number, to: number): void {
     if (from === to) return;
-    unmask(chunk, from, to, this.#key, this.#seen);
-    const into = this.#opcode < OPCODE.CLOSE ? this.#data : this.#control;
-    into.add(chunk, from, to, into.bytes + this.#left);
+    mask(chunk, from, to, this.#key, this.#seen);
+    if (this.#opcode < OPCODE.CLOSE) this.#data.add(chunk, from, to, this.#maxBytes);
+    else this.#control.add(chunk, from, to, CONTROL_BYTES);
     this.#seen += to - from;
     this.#left -= to - from;
   }
@@ -176,7 +178,7 @@ export class WsDecoder {
     const kept = control ? this.#control : this.#data;
     let payload: Uint8Array;
     if (kept.bytes === 0 && (control || this.#fin)) {
-      unmask(chunk, from, to, this.#key, 0);
+      mask(chunk, from, to, this.#key, 0);
       payload = from === to ? NO_BODY : chunk.subarray(from, to);
     } else {
       this.#take(chunk, from, to);
@@ -241,31 +243,6 @@ export function isCloseCode(code: number): boolean {
   return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999;
 }
 
-/** Bytes that arrive in pieces: grows with them, lets go of the buffer when they are handed on. */
-class Grower {
-  bytes = 0;
-  #buffer: Uint8Array = NO_BODY;
-
-  /** `atMost`: how many bytes are known to come in all; room is made by doubling, never beyond it. */
-  add(chunk: Uint8Array, from: number, to: number, atMost: number): void {
-    const bytes = this.bytes + to - from;
-    if (bytes > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(bytes, Math.min(atMost, 2 * this.#buffer.length)));
-      larger.set(this.#buffer.subarray(0, this.bytes));
-      this.#buffer = larger;
-    }
-    this.#buffer.set(chunk.subarray(from, to), this.bytes);
-    this.bytes = bytes;
-  }
-
-  release(): Uint8Array {
-    const all = this.#buffer.subarray(0, this.bytes);
-    this.#buffer = NO_BODY;
-    this.bytes = 0;
-    return all;
-  }
-}
-
 /** Size of the head at `at`, as far as `have` bytes tell: more than `have` when it is not complete. */
 function headSize(bytes: Uint8Array, at: number, have: number): number {
   if (have < 2) return 2;
@@ -286,16 +263,16 @@ function putFrame(
   at: number,
 ): number {
   const length = payload.length;
-  const mask = key === undefined ? 0 : 0x80;
+  const masked = key === undefined ? 0 : 0x80;
   out[at++] = first;
   if (length < 126) {
-    out[at++] = mask | length;
+    out[at++] = masked | length;
   } else if (length < 0x10000) {
-    out[at++] = mask | 126;
+    out[at++] = masked | 126;
     out[at++] = length >> 8;
     out[at++] = length;
   } else {
-    out[at++] = mask | 127;
+    out[at++] = masked | 127;
     at += 4; // zero: no payload here is over 4 GiB
     out[at++] = length >>> 24;
     out[at++] = length >>> 16;
@@ -307,41 +284,8 @@ function putFrame(
     at += 4;
   }
   if (length > 0) out.set(payload, at);
-  if (key !== undefined) unmask(out, at, at + length, int32(key, 0), 0);
+  if (key !== undefined) mask(out, at, at + length, int32(key, 0), 0);
   return at + length;
-}
-
-/** From here on words are worth the view they need (measured, both runtimes). */
-const WORDS = 96;
-
-/** Masks or unmasks in place; `key` is big-endian, `seen` payload bytes came before `from`. */
-function unmask(bytes: Uint8Array, from: number, to: number, key: number, seen: number): void {
-  if (key === 0) return;
-  const shift = seen & 3;
-  if (shift !== 0) key = key << 8 * shift | key >>> 32 - 8 * shift;
-  let at = from;
-  if (to - from >= WORDS) {
-    while ((bytes.byteOffset + at & 3) !== 0) {
-      bytes[at]! ^= key >>> 24;
-      at++;
-      key = key << 8 | key >>> 24;
-    }
-    const count = to - at >> 2;
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, count);
-    const native = LITTLE ? swap(key) : key;
-    for (let i = 0; i < count; i++) words[i]! ^= native;
-    at += count << 2;
-  }
-  for (; at < to; at++) {
-    bytes[at]! ^= key >>> 24;
-    key = key << 8 | key >>> 24;
-  }
-}
-
-const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-
-function swap(value: number): number {
-  return value << 24 | (value & 0xff00) << 8 | value >>> 8 & 0xff00 | value >>> 24;
 }
 
 function int32(bytes: Uint8Array, at: number): number {

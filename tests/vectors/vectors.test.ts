@@ -55,8 +55,10 @@ describe("vectors", () => {
   });
 
   test("every command has a request among them", () => {
-    const seen = new Set(all.filter((row) => row.kind === "logic").map((row) => row.input["header"] as Plain)
-      .filter((header) => !header["flag"]).map((header) => header["command"]));
+    const seen = new Set(
+      all.filter((row) => row.kind === "logic").map((row) => row.input["header"] as Plain)
+        .filter((header) => !header["flag"]).map((header) => header["command"]),
+    );
     expect(Object.values(COMMANDS).map((one) => one.name).filter((name) => !seen.has(name))).toEqual([]);
   });
 });
