@@ -47,7 +47,7 @@ describe("readSettings", () => {
       messageRate: 0,
       connectionsPerIp: 0,
       origins: ["*"],
-      drainMs: 5000,
+      drainMs: 500,
       fault: undefined,
     });
   });
