@@ -53,10 +53,16 @@ export const AREAS: readonly Area[] = [
     packages: ["@hono/node-server", "ws"],
     powers: ["runtime"],
   },
-  { name: "the SDK's socket", files: /^src\/sdk\/socket\.ts$/, may: ["comm"], powers: ["runtime"] },
-  { name: "sdk", files: /^src\/sdk\//, may: ["comm", "the SDK's socket"] },
+  {
+    name: "the SDK's browser",
+    files: /^src\/sdk\/(socket|random)\.ts$/,
+    may: ["comm"],
+    powers: ["runtime", "chance"],
+  },
+  { name: "sdk", files: /^src\/sdk\//, may: ["comm", "the SDK's browser"] },
   { name: "web", files: /^src\/web\//, may: ["sdk"], powers: ALL },
   { name: "load", files: /^src\/load\//, may: ["comm"], powers: ALL },
+  { name: "the manifest", files: /^package\.json$/, may: [] },
   { name: "cli", files: /^src\/(cli\/|edge\.ts$)/, may: "*", packages: "*", powers: ["runtime", "chance", "console"] },
 ];
 
