@@ -24,6 +24,8 @@ import { connectWebSocket } from "./socket.ts";
 import { type ClientStorage, MemoryStorage, StorageWriter } from "./storage.ts";
 import { onWake } from "./wake.ts";
 
+const LAST_HANDLER_MS = 1_000;
+
 /**
  * A client of one account on one device. It stays connected until `close()` or until the server says not to come
  * back; hands over every message once and in the order of the inbox; sends messages in order per destination, each
@@ -148,12 +150,18 @@ export class PetrelClient {
 
   /**
    * Ends it: messages that wait fail with CLOSED (a storage that keeps messages keeps them for the next client).
-   * Resolves when everything handled has been saved; need not be awaited. Twice is harmless.
+   * Resolves when everything handled has been saved; a handler that runs is waited for, at most a second. Need not be
+   * awaited. Twice is harmless.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#acker.flush();
     this.#reconnector.close(CLOSE.NORMAL);
-    return this.#writer.idle();
+    // The limit is for a handler that waits for this very promise.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const limit = this.#clock.after(LAST_HANDLER_MS, resolve);
+    await Promise.race([this.#delivery.close(), promise]);
+    limit.stop();
+    await this.#writer.idle();
   }
 
   async #start(): Promise<void> {
@@ -164,7 +172,7 @@ export class PetrelClient {
         this.#inbox.restore(position.cursor, position.epoch);
         for (const id of position.seen) this.#delivery.markSeen(BigInt(id));
       }
-      this.#outbox.restore(messages.map((one) => new Outgoing(one)));
+      this.#outbox.restore(messages);
     } catch (thrown) {
       this.#login = undefined;
       throw ImError.from(thrown, "Cannot log in: the storage cannot be read");
@@ -205,7 +213,7 @@ export class PetrelClient {
 
   #stopped(why: CloseReason, cause: ImError | undefined): void {
     this.#endWake?.();
-    this.#delivery.close();
+    void this.#delivery.close();
     const error = cause ?? closedError(why);
     this.#outbox.close(error);
     this.#loggedIn?.reject(error);

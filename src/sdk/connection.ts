@@ -9,7 +9,7 @@ import { errorOf } from "./answer.ts";
 import { closeReason, LOST } from "./close.ts";
 import type { ClientSocket, Connect } from "./socket.ts";
 
-/** A request without answer for so long means that the connection is of no use. */
+/** A request without answer for so long means that the connection is of no use. For the first one dialling counts. */
 const ANSWER_MS = 8_000;
 /** After a ping something must come. */
 const PONG_MS = 10_000;
@@ -90,6 +90,10 @@ export class Connection implements Requests {
     failed: (error: ImError) => void,
     meta: readonly Meta[] = NO_META,
   ): void {
+    if (this.#ended) {
+      const error = closed(this.#ended);
+      return void this.#clock.after(0, () => failed(error));
+    }
     const sequence = this.#next();
     const timer = this.#clock.after(ANSWER_MS, () => this.close(LOST.NO_ANSWER));
     this.#pending.set(sequence, { answered, failed, timer });
@@ -188,11 +192,15 @@ export class Connection implements Requests {
     this.#silence?.stop();
     this.#waiting = undefined;
     this.#events.closed(why);
-    const error = new ImError("CLOSED", `Connection is closed: ${why.reason}`);
-    for (const pending of this.#pending.values()) {
-      pending.timer.stop();
-      pending.failed(error);
-    }
+    const open = [...this.#pending.values()];
     this.#pending.clear();
+    for (const { timer, failed } of open) {
+      timer.stop();
+      failed(closed(why));
+    }
   }
+}
+
+function closed(why: CloseReason): ImError {
+  return new ImError("CLOSED", `Connection is closed: ${why.reason}`);
 }

@@ -33,7 +33,8 @@ export class Delivery {
   readonly #queuedIds = new Set<bigint>();
   #queue: Step[] = [];
   #at = 0;
-  #running = false;
+  #busy = false;
+  #running: Promise<void> | undefined;
   #closed = false;
 
   /** `handled`: after the handlers of a step. `roomAgain`: after there was none, half of it is free. */
@@ -77,17 +78,19 @@ export class Delivery {
     this.#start();
   }
 
-  /** No handler is called any more. One that runs is not interrupted, its step still counts. */
-  close(): void {
+  /** No handler is called any more. One that runs is not interrupted and its step still counts: resolves after it. */
+  close(): Promise<void> {
     this.#closed = true;
+    return this.#running ?? Promise.resolve();
   }
 
   #start(): void {
-    if (!this.#running) void this.#run();
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
     while (!this.#closed && this.#at < this.#queue.length) {
       const step = this.#queue[this.#at]!;
       if (step.message && this.#handlers.size === 0) break;
@@ -99,7 +102,7 @@ export class Delivery {
       }
       this.#done(step);
     }
-    this.#running = false;
+    this.#busy = false;
   }
 
   #hand(message: Message): Promise<void> | undefined {

@@ -62,7 +62,7 @@ export class Inbox {
     this.#delivery = delivery;
     this.#clock = clock;
     this.#log = log;
-    this.#backoff = new Backoff({ minMs: 1_000, maxMs: 15_000, random });
+    this.#backoff = new Backoff(random, { baseMs: 1_000, maxMs: 15_000 });
   }
 
   /** Every position up to here was given to the delivery. */
@@ -151,7 +151,11 @@ export class Inbox {
   /** After every change: hand on what is next, then see what is missing. */
   #next(): void {
     this.#release();
-    if (this.#cursor >= this.#wanted) this.#behind = false;
+    if (this.#cursor >= this.#wanted) {
+      this.#behind = false;
+      this.#lag?.stop();
+      this.#lag = undefined;
+    }
     if (this.#behind || this.#nameless) this.#pull();
     this.#watchHole();
   }

@@ -7,6 +7,7 @@ import { STATUS } from "../protocol/status.ts";
 import { GROUP_TALK, USER_TALK } from "./commands.ts";
 import type { Requests } from "./connection.ts";
 import { Outgoing, type Receipt, type SentMessage } from "./sent_message.ts";
+import type { SavedMessage } from "./storage.ts";
 
 export interface OutboxOptions {
   /** Messages that may wait, over all destinations. */
@@ -80,8 +81,12 @@ export class Outbox {
     this.#pump();
   }
 
-  /** What an earlier run left: before everything said since. Only while nothing is being sent. */
-  restore(messages: readonly Outgoing[]): void {
+  /**
+   * What an earlier run left: before everything said since (which may be saved by now, too). Only while nothing is
+   * being sent.
+   */
+  restore(saved: readonly SavedMessage[]): void {
+    const messages = saved.filter(({ id }) => !this.#byId.has(id)).map((one) => new Outgoing(one));
     const later = [...this.#byId.values()];
     this.#byId.clear();
     this.#queues.clear();
@@ -191,7 +196,7 @@ export class Outbox {
     const retry = error.code in STATUS && STATUS[error.code as keyof typeof STATUS].retry;
     const now = this.#clock.mono();
     if (!queue.backoff) {
-      queue.backoff = new Backoff({ minMs: 500, maxMs: 30_000, random: this.#random });
+      queue.backoff = new Backoff(this.#random);
       queue.refusedAt = now;
     }
     if (!retry || now - queue.refusedAt >= this.#options.refusedMs) {

@@ -13,8 +13,6 @@ import { SIGN_IN } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import type { Connect } from "./socket.ts";
 
-/** From the start of an attempt to the login's answer. */
-const LOGIN_MS = 10_000;
 /** A connection that lasted so long was a good one: the next back-off starts small again. */
 const GOOD_MS = 10_000;
 /** What the server does not say: an old one, or not our client's login. */
@@ -81,7 +79,7 @@ export class Reconnector {
   constructor(options: ReconnectorOptions, events: ReconnectorEvents) {
     this.#options = options;
     this.#events = events;
-    this.#backoff = new Backoff({ minMs: 500, maxMs: 30_000, random: options.random });
+    this.#backoff = new Backoff(options.random);
   }
 
   get state(): ClientState {
@@ -104,9 +102,9 @@ export class Reconnector {
     if (this.#state.at === "closed") return;
     const state = this.#state;
     this.#state = { at: "closed" };
+    if (state.at === "online") this.#events.offline(why);
     if (state.at === "offline") state.timer?.stop();
     else state.connection?.close(why);
-    if (state.at === "online") this.#events.offline(why);
     this.#events.state("closed", why, undefined);
     this.#events.stopped(why, error);
   }
@@ -134,20 +132,15 @@ export class Reconnector {
       push: (packet) => this.#events.push(packet),
       head: (pos) => this.#events.head(pos),
       closed: (why) => {
-        timer.stop();
         if (this.#attempt === attempt) this.#lost(why);
       },
     });
-    const timer = clock.after(LOGIN_MS, () => connection.close(LOST.NO_ANSWER));
     state.connection = connection;
     connection.request(
       SIGN_IN,
       "",
       encodeBody(pkt.LoginReq, credentials),
-      (body) => {
-        timer.stop();
-        this.#online(connection, decodeBody(pkt.LoginResp, body));
-      },
+      (body) => this.#online(connection, decodeBody(pkt.LoginResp, body)),
       (error) => {
         if (this.#attempt === attempt && this.#state.at === "connecting") this.#refused(connection, error);
       },

@@ -1,0 +1,113 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { FakeClock } from "../base/fake_clock.ts";
+import { fakeClient, FakeServer, settle } from "./fake_server.ts";
+import { MemoryStorage } from "./storage.ts";
+
+/** What may happen between two steps of the network. */
+type Act =
+  | { readonly do: "say" | "talk"; readonly count: number }
+  | { readonly do: "lose" | "double" | "delay" | "normal" | "cut" | "restart" | "busy" }
+  | { readonly do: "pass"; readonly ms: number };
+
+const acts: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("say", "talk"), count: fc.integer({ min: 1, max: 90 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("lose", "double", "delay", "normal", "cut", "restart", "busy"),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("pass"), ms: fc.integer({ min: 0, max: 3_000 }) }) },
+);
+
+test("whatever the network does, every message is handed over exactly once and in order, and sent once", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(acts, { maxLength: 40 }), fc.infiniteStream(fc.nat(99)), fc.boolean(), run),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
+async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean): Promise<void> {
+  const server = new FakeServer();
+  server.resume = 40;
+  const clock = new FakeClock();
+  const storage = new MemoryStorage();
+  const chance = (percent: number) => dice.next().value < percent;
+  const late: (() => void)[] = [];
+  const handed: string[] = [];
+  let said = 0;
+  let talked = 0;
+  const begin = () => {
+    const { client } = fakeClient(server, clock, { storage, random: Math.random, waiting: 100_000 });
+    client.onMessage(({ body }) => {
+      handed.push(body);
+      return slow ? Promise.resolve() : undefined;
+    });
+    void client.login().catch(() => {}); // closed before it was answered
+    return client;
+  };
+  const normal = () => {
+    server.push = (_pos, send) => send();
+    server.answer = () => undefined;
+  };
+  let client = begin();
+
+  for (const act of script) {
+    switch (act.do) {
+      case "say":
+        for (let i = 0; i < act.count; i++) server.say("ann", "bob", `in ${++said}`);
+        break;
+      case "talk":
+        for (let i = 0; i < act.count; i++) client.talk(chance(50) ? "ann" : "eve", `out ${++talked}`);
+        break;
+      case "lose":
+        server.push = (_pos, send) => chance(60) ? send() : undefined;
+        break;
+      case "double":
+        server.push = (_pos, send) => (send(), chance(50) && send());
+        break;
+      case "delay":
+        server.push = (_pos, send) => chance(50) ? void late.push(send) : send();
+        break;
+      case "busy":
+        server.answer = (_packet, channel) => {
+          if (chance(10)) channel.cut();
+          return chance(70) ? undefined : chance(50) ? 302 : chance(50) ? 300 : "silence";
+        };
+        break;
+      case "normal":
+        normal();
+        break;
+      case "cut":
+        for (const channel of server.online("bob")) channel.cut();
+        break;
+      case "restart":
+        await settle();
+        await client.close();
+        client = begin();
+        break;
+      case "pass":
+        clock.advance(act.ms);
+        break;
+    }
+    while (late.length > 0 && chance(50)) late.splice(dice.next().value % late.length, 1)[0]!();
+    await settle();
+  }
+
+  normal();
+  for (const send of late) send();
+  for (let i = 0; i < 400; i++) {
+    clock.advance(1_000);
+    await settle();
+    if (client.waiting.length === 0 && handed.length >= said) break;
+  }
+  await client.close();
+  expect(handed.filter((body) => body.startsWith("in"))).toEqual(Array.from({ length: said }, (_, i) => `in ${i + 1}`));
+  expect(handed.filter((body) => body.startsWith("out"))).toEqual([]);
+  for (const account of ["ann", "eve"]) {
+    const out = server.inbox(account).filter(({ sender }) => sender === "bob").map(({ body }) => Number(body.slice(4)));
+    expect(out).toEqual([...out].sort((a, b) => a - b));
+  }
+  expect(server.inbox("bob").filter(({ sender }) => sender === "bob")).toHaveLength(talked);
+}
