@@ -219,8 +219,8 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
     expect(await pages({ limit: 1000 })).toEqual(all);
     expect(await pages({ limit: 1, upTo: 20 })).toEqual(all.slice(0, 20));
     expect(await pages({ limit: 4, direction: 0 })).toEqual(all.filter((pos) => (pos - 1) % 3 === 0));
-    expect(await pages({ limit: 4, direction: 1, since: times[30]! })).toEqual(
-      all.filter((pos) => (pos - 1) % 3 !== 0 && pos > 30),
+    expect(await pages({ limit: 4, direction: 1, since: times[31]! })).toEqual(
+      all.filter((pos) => (pos - 1) % 3 !== 0 && pos > 31),
     );
     expect(await pages({ limit: 3, since: times[49]! + 1n })).toEqual([]);
     const beyond = await store.entries("kim", "ann", { after: 60, limit: 5 });

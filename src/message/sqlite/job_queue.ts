@@ -16,7 +16,7 @@ import {
 import { Packer, type Unpacker } from "./wire.ts";
 
 /** Most messages and acks of one job, which is one transaction. */
-const JOB_WRITES = 256, JOB_ACKS = 1_000;
+const JOB_WRITES = 256, JOB_ACKS = 500;
 
 const UNTOUCHED: WriterState = {
   problem: "",

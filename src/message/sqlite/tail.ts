@@ -1,10 +1,16 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { snowflakeMs } from "../../id/snowflake.ts";
 import { headOf, type Log, type Logs, type Stored } from "./logs.ts";
+import type { FullRange } from "./messages.ts";
 import { big, int, maybeText, type Row } from "./rows.ts";
 
-/** Most entries one flush writes (each may bring a client id): with 256 messages and 1,000 acks below 4,000 rows. */
-const FLUSH_ROWS = 1_250;
+/**
+ * A flush takes another log while it has written fewer rows. More than a full batch adds (768 entries, 256 client ids),
+ * or memory would grow; with the largest log, a batch and its acks still below 4,000 rows.
+ */
+const FLUSH_ROWS = 1_200;
+/** A log with so many waiting rows is written out of turn, so that it never takes long. */
+const LONG_LOG = 500;
 /** While logs are many, this many rows may wait for each, so that their leaves are worth touching. */
 const ROWS_PER_LOG = 16;
 /** How far the limit grows with the number of logs. */
@@ -18,11 +24,13 @@ const GROWTH = 4;
  *     bob's log  … ✓     ✓     ✓     ·
  *                        floor = 74: nothing below is missing
  *
- * `waiting` lists logs in the order of their first waiting row, so the first log holds the floor.
+ * `waiting` lists logs in the order of their first waiting row, so the first log holds the floor. That is why a log is
+ * always written to its end.
  */
 export class Tail {
   readonly #least: number;
   readonly #waiting = new Map<number, Log>();
+  readonly #long = new Set<Log>();
   #rows = 0;
   readonly #logs: Logs;
   readonly #insertEntry: StatementSync;
@@ -63,10 +71,11 @@ export class Tail {
 
   /** The next row of that log. hot: three per message */
   add(log: Log, stored: Stored): void {
-    if (log.waiting.push(stored) === 1) {
+    const count = log.waiting.push(stored);
+    if (count === 1) {
       this.#waiting.set(log.id, log);
       this.#logs.keep(log);
-    }
+    } else if (count === LONG_LOG) this.#long.add(log);
     this.#rows++;
     if (stored.clientMsgId !== undefined && stored.sender === log.id) {
       (log.clientIds ??= new Map()).set(stored.clientMsgId, stored);
@@ -74,18 +83,24 @@ export class Tail {
   }
 
   /**
-   * Writes rows, longest waiting log first, until no more than the limit wait. Gives how many it wrote, and of them
-   * how many client ids.
+   * Writes long logs, and then the longest waiting ones until no more rows than the limit wait. Gives how many entries
+   * and client ids it wrote.
    */
-  flush(): { rows: number; clientIds: number } {
-    let rows = 0, clientIds = 0;
-    for (const log of this.#waiting.values()) {
-      if (this.#rows <= this.#limit() || rows >= FLUSH_ROWS) break;
-      const count = Math.min(log.waiting.length, FLUSH_ROWS - rows);
-      clientIds += this.#write(log, count);
-      rows += count;
+  flush(): { entries: number; clientIds: number } {
+    let entries = 0, clientIds = 0;
+    const write = (log: Log) => {
+      entries += log.waiting.length;
+      clientIds += this.#write(log);
+    };
+    for (const log of this.#long) {
+      if (entries + clientIds >= FLUSH_ROWS) break;
+      write(log);
     }
-    return { rows, clientIds };
+    for (const log of this.#waiting.values()) {
+      if (this.#rows <= this.#limit() || entries + clientIds >= FLUSH_ROWS) break;
+      write(log);
+    }
+    return { entries, clientIds };
   }
 
   /** Rebuilds memory from what the database has. Memory must be empty. */
@@ -106,6 +121,7 @@ export class Tail {
 
   forgetAll(): void {
     this.#waiting.clear();
+    this.#long.clear();
     this.#rows = 0;
   }
 
@@ -120,34 +136,22 @@ export class Tail {
     this.add(log, stored);
   }
 
-  #write(log: Log, count: number): number {
+  #write(log: Log): number {
     let clientIds = 0;
-    for (let i = 0; i < count; i++) {
-      const one = log.waiting[i]!;
+    for (const one of log.waiting) {
       const sent = log.id === one.sender;
-      this.#insertEntry.run(
-        log.id,
-        log.written + 1 + i,
-        one.id,
-        sent ? 1 : 0,
-        sent ? one.receiver : one.sender,
-        one.sendTime,
-      );
+      const peer = sent ? one.receiver : one.sender;
+      this.#insertEntry.run(log.id, ++log.written, one.id, sent ? 1 : 0, peer, one.sendTime);
       if (sent && one.clientMsgId !== undefined) {
         this.#insertDedupe.run(log.id, one.clientMsgId, one.id, snowflakeMs(one.id));
-        if (log.clientIds?.get(one.clientMsgId) === one) log.clientIds.delete(one.clientMsgId);
         clientIds++;
       }
     }
-    log.written += count;
-    this.#rows -= count;
-    if (count === log.waiting.length) {
-      log.waiting = [];
-      log.clientIds = undefined;
-      this.#waiting.delete(log.id);
-    } else {
-      log.waiting.splice(0, count);
-    }
+    this.#rows -= log.waiting.length;
+    log.waiting = [];
+    log.clientIds = undefined;
+    this.#waiting.delete(log.id);
+    this.#long.delete(log);
     return clientIds;
   }
 }
@@ -165,4 +169,16 @@ export function storedOf(row: Row): Stored {
     receiverPos: int(row, "receiver_pos"),
     clientMsgId: maybeText(row, "client_msg_id"),
   };
+}
+
+/** Waiting rows in the range that pass its filters, at most `limit`. */
+export function waitingRows(log: Log, range: FullRange): { pos: number; stored: Stored }[] {
+  const rows: { pos: number; stored: Stored }[] = [];
+  const last = Math.min(range.upTo, headOf(log));
+  for (let pos = Math.max(range.after, log.written) + 1; pos <= last && rows.length < range.limit; pos++) {
+    const stored = log.waiting[pos - log.written - 1]!;
+    if (range.direction !== undefined && (stored.sender === log.id ? 1 : 0) !== range.direction) continue;
+    if (stored.sendTime >= range.since) rows.push({ pos, stored });
+  }
+  return rows;
 }

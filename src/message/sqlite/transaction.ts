@@ -90,3 +90,9 @@ function kindOf(thrown: unknown): FailureKind {
 function notWhileCommitting(thrown: unknown): FailureKind {
   return kindOf(thrown) === "full" ? "full" : "other";
 }
+
+/** A failure in words for a person. */
+export function problemOf(kind: FailureKind, cause: string): string {
+  if (kind === "sync") return `Cannot store: the disk failed (${cause}); restart petrel when it is well`;
+  return kind === "full" ? "Cannot store: the disk is full" : `Cannot store: ${cause}`;
+}

@@ -10,8 +10,8 @@ import { headOf, type Log, Logs, type Stored } from "./logs.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
 import { big, int, text } from "./rows.ts";
 import { KIND, pairName } from "./schema.ts";
-import { storedOf, Tail } from "./tail.ts";
-import { type FailureKind, Stop, Transaction } from "./transaction.ts";
+import { storedOf, Tail, waitingRows } from "./tail.ts";
+import { problemOf, Stop, Transaction } from "./transaction.ts";
 
 export interface WriterOptions {
   readonly clock: Clock;
@@ -228,8 +228,8 @@ export class Writer implements Disposable {
   }
 
   #commit(): void {
-    const { rows, clientIds } = this.#tail.flush();
-    if (rows > 0) this.#saveFloor.run(this.#tail.floor() ?? this.#newest + 1n);
+    const { entries, clientIds } = this.#tail.flush();
+    if (entries > 0) this.#saveFloor.run(this.#tail.floor() ?? this.#newest + 1n);
     if (clientIds > 0) this.#clientIds.sweep(2 * clientIds, this.#clock.now());
     this.#transaction.commit();
     this.#durable = this.#newest;
@@ -291,21 +291,4 @@ function newestMessage(db: DatabaseSync): Stored | undefined {
   select.setReadBigInts(true);
   const row = select.get();
   return row && storedOf(row);
-}
-
-function problemOf(kind: FailureKind, cause: string): string {
-  if (kind === "sync") return `Cannot store: the disk failed (${cause}); restart petrel when it is well`;
-  return kind === "full" ? "Cannot store: the disk is full" : `Cannot store: ${cause}`;
-}
-
-/** Waiting rows in the range that pass its filters, at most `limit`. */
-function waitingRows(log: Log, range: FullRange): { pos: number; stored: Stored }[] {
-  const rows: { pos: number; stored: Stored }[] = [];
-  const last = Math.min(range.upTo, headOf(log));
-  for (let pos = Math.max(range.after, log.written) + 1; pos <= last && rows.length < range.limit; pos++) {
-    const stored = log.waiting[pos - log.written - 1]!;
-    if (range.direction !== undefined && (stored.sender === log.id ? 1 : 0) !== range.direction) continue;
-    if (stored.sendTime >= range.since) rows.push({ pos, stored });
-  }
-  return rows;
 }

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { stored, talk } from "../../tests/contract/message_store.ts";
+import { tempDir } from "../../tests/support/temp.ts";
+import { FakeClock } from "../base/fake_clock.ts";
+import type { ImError } from "../base/errors.ts";
+import { openSqliteStore, type SqliteOptions } from "./sqlite.ts";
+import { VERSION } from "./sqlite/schema.ts";
+
+const V1 = readFileSync(new URL("../../tests/vectors/store_v1.sql", import.meta.url), "utf8");
+
+/** What opening fails with. */
+async function openingFails(options: SqliteOptions): Promise<ImError> {
+  try {
+    await using _store = await openSqliteStore({ sync: "normal", threads: false, ...options });
+  } catch (error) {
+    return error as ImError;
+  }
+  throw new Error("It opened");
+}
+
+function database(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(sql);
+  db.close();
+}
+
+describe("opening a SQLite store", () => {
+  test("an older file keeps its messages, numbers, positions, keys and client ids", async () => {
+    await using directory = await tempDir();
+    database(directory.in("messages.db"), V1);
+    const options: SqliteOptions = {
+      directory: directory.path,
+      sync: "normal",
+      threads: false,
+      clock: new FakeClock(1_700_000_005_000),
+    };
+    for (const round of [1, 2]) {
+      await using store = await openSqliteStore(options);
+      const bob = await store.messages("kim", "bob", { after: 0, limit: 4 });
+      expect(bob.rows.map(({ pos, seq, body, peer }) => ({ pos, seq, body, peer }))).toEqual([
+        { pos: 1, seq: 1, body: "one", peer: "ann" },
+        { pos: 2, seq: 2, body: "two", peer: "ann" },
+        { pos: 3, seq: 3, body: "three", peer: "ann" },
+        { pos: 4, seq: 1, body: "from cat", peer: "cat" },
+      ]);
+      expect(bob.head.epoch).toMatch(/^[1-9]\d+$/);
+      expect(await store.acked("kim", "bob", "phone")).toBe(2);
+      for (
+        const again of [
+          talk("ann", "bob", { body: "one", clientMsgId: "c1" }),
+          talk("ann", "bob", { body: "three", type: 2, clientMsgId: "c3" }),
+          talk("ann", "bob", { key: { scope: "g1_c1", n: 2, low: 1 } }),
+        ]
+      ) expect(await stored(store, again)).toMatchObject({ duplicate: true });
+      expect(await stored(store, talk("ann", "bob"))).toMatchObject({ seq: 3 + round, receiverPos: 4 + round });
+    }
+    const db = new DatabaseSync(directory.in("messages.db"));
+    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: VERSION });
+    expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
+    await using fresh = await tempDir();
+    await (await openSqliteStore({ ...options, directory: fresh.path }))[Symbol.asyncDispose]();
+    const other = new DatabaseSync(fresh.in("messages.db"));
+    expect(tables).toEqual(other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all());
+    for (const { name } of tables) {
+      const columns = (db: DatabaseSync) =>
+        db.prepare("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY name").all(String(name));
+      expect(columns(db)).toEqual(columns(other));
+    }
+    db.close();
+    other.close();
+  });
+
+  test("a migration that fails leaves the older file as it was", async () => {
+    await using directory = await tempDir();
+    const path = directory.in("messages.db");
+    database(path, `${V1}; CREATE TABLE outbox (x)`);
+    expect(await openingFails({ directory: directory.path })).toMatchObject({ code: "CONFIG" });
+    const db = new DatabaseSync(path);
+    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: 1 });
+    expect(db.prepare("SELECT count(*) AS n FROM messages").get()).toEqual({ n: 4 });
+    expect(() => db.prepare("SELECT epoch FROM logs")).toThrow();
+    db.close();
+  });
+
+  test("a newer file is refused, with both versions", async () => {
+    await using directory = await tempDir();
+    database(directory.in("messages.db"), `PRAGMA user_version = ${VERSION + 1}`);
+    const error = await openingFails({ directory: directory.path });
+    expect(error).toMatchObject({ code: "CONFIG" });
+    expect(error.message).toContain(`its version is ${VERSION + 1}, this build knows up to ${VERSION}`);
+  });
+
+  test("a file of something else is refused and not touched", async () => {
+    await using directory = await tempDir();
+    database(directory.in("messages.db"), "CREATE TABLE theirs (x)");
+    expect((await openingFails({ directory: directory.path })).message).toContain("a database of something else");
+    writeFileSync(directory.in("messages.db"), "not a database at all".repeat(300));
+    expect((await openingFails({ directory: directory.path })).message).toContain("not a SQLite database");
+    expect(readFileSync(directory.in("messages.db"), "utf8")).toMatch(/^not a database at all/);
+  });
+
+  test("a folder that cannot be made is said with its name", async () => {
+    await using directory = await tempDir();
+    writeFileSync(directory.in("file"), "");
+    const error = await openingFails({ directory: directory.in("file", "data") });
+    expect(error).toMatchObject({ code: "CONFIG" });
+    expect(error.message).toContain(directory.in("file", "data"));
+    mkdirSync(directory.in("lockless", "petrel.lock"), { recursive: true });
+    expect(await openingFails({ directory: directory.in("lockless") })).toMatchObject({ code: "CONFIG" });
+  });
+
+  test.each([{ where: "in a worker", threads: true }, { where: "in this thread", threads: false }])(
+    "a fault that makes no sense is refused $where",
+    async ({ threads }) => {
+      await using directory = await tempDir();
+      const error = await openingFails({ directory: directory.path, threads, faults: "sync=explode" });
+      expect(error).toMatchObject({ code: "CONFIG" });
+      expect(error.message).toContain("sync=explode");
+      await using store = await openSqliteStore({ directory: directory.path, threads });
+      await expect(store.inject("sync=io")).rejects.toMatchObject({ code: "CONFIG" });
+    },
+  );
+
+  test("a folder in use is refused, and free after disposal", async () => {
+    await using directory = await tempDir();
+    const options = { directory: directory.path, threads: false, sync: "normal" } as const;
+    await using store = await openSqliteStore(options);
+    const error = await openingFails(options);
+    expect(error).toMatchObject({ code: "CONFIG" });
+    expect(error.message).toContain(`data folder ${directory.path}: it is in use by another process (pid `);
+    await stored(store, talk("ann", "bob"));
+    await store[Symbol.asyncDispose]();
+    expect(readdirSync(directory.path).sort()).toEqual(["messages.db", "petrel.lock"]);
+    await using again = await openSqliteStore(options);
+    expect((await again.heads("kim", ["bob"]))[0]?.pos).toBe(1);
+  });
+});
