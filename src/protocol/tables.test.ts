@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { enumOf } from "../../tests/vectors/reflect.ts";
+import { readFileSync } from "node:fs";
+import { enumOf, typeNames, typeOf } from "../../tests/vectors/reflect.ts";
 import { fromBase36, toBase36 } from "./base36.ts";
 import { CLOSE } from "./close_reason.ts";
 import { commandOf, COMMANDS } from "./commands.ts";
@@ -35,6 +36,34 @@ describe("tables", () => {
       if (row.code >= 4000) expect(row.reconnect).toBe(row.code < 4500);
     }
     expect(new Set(Object.values(CLOSE).map((row) => row.code)).size).toBe(Object.keys(CLOSE).length);
+  });
+});
+
+describe("proto/WIRE.md", () => {
+  const page = readFileSync(new URL("../../proto/WIRE.md", import.meta.url), "utf8");
+
+  test("has a row for every status, close code, command and meta, with the same words", () => {
+    for (const row of Object.values(STATUS)) expect(page).toContain(`\n| ${row.wire} | `);
+    for (const row of Object.values(CLOSE)) {
+      expect(page).toContain(`\n| ${row.code} | ${row.reason} | ${row.reconnect ? "yes" : "no"} | `);
+    }
+    for (const row of Object.values(COMMANDS)) expect(page).toContain(`\n| \`${row.name}\``);
+    for (const key of Object.values(META)) expect(page).toContain(`\n| \`${key}\` | `);
+  });
+
+  test("names every field that proto/ adds", () => {
+    for (const name of typeNames().filter((name) => name.startsWith("pkt."))) {
+      const added = typeOf(name).fieldsArray.filter((field) => field.id >= 100);
+      if (added.length === 0) continue;
+      const row = added.map((field) => `${field.id} ${field.protoName} ${field.type}`).join(" · ");
+      expect(page).toContain(`\n| ${name.slice(4)} | ${row}`);
+    }
+  });
+
+  test("links to headings that exist", () => {
+    const headings = [...page.matchAll(/^#+ (.+)$/gm)].map((match) => match[1]!.toLowerCase().replaceAll(" ", "-"));
+    const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map((match) => match[1]!);
+    expect(links.filter((link) => !headings.includes(link))).toEqual([]);
   });
 });
 
