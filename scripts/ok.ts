@@ -96,16 +96,21 @@ function run(command: Command): Promise<Outcome> {
     const add = (text: string) => void (output += text);
     child.stdout.setEncoding("utf8").on("data", add);
     child.stderr.setEncoding("utf8").on("data", add);
-    const stop = (why: string) => {
-      add(`\n${command.join(" ")}: ${why}\n`);
+    const stop = () => {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL"); // with all it started
     };
-    const timer = setTimeout(() => stop(`stopped after ${STEP_LIMIT_MS / 1000} s`), STEP_LIMIT_MS);
-    const interrupted = () => stop("interrupted");
-    process.once("SIGINT", interrupted);
+    const timer = setTimeout(() => {
+      add(`\n${command.join(" ")}: stopped after ${STEP_LIMIT_MS / 1000} s\n`);
+      stop();
+    }, STEP_LIMIT_MS);
+    const leave = () => {
+      stop();
+      process.exit(130);
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, leave);
     const done = (ok: boolean) => {
       clearTimeout(timer);
-      process.off("SIGINT", interrupted);
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, leave);
       resolve({ ok, output });
     };
     child.on("error", (error) => {
