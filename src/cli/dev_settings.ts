@@ -48,16 +48,6 @@ export const DevSettings = z.strictObject({
     "a whole number from 0 to 1023",
     wholeNumber(0, 1023),
   ),
-  public: setting(
-    { value: "host:port", help: "Where clients reach this server, when that is not the address it listens on" },
-    ADDRESS,
-    parseHostPort,
-  ),
-  domain: setting(
-    { value: "url", help: "What clients are told to connect to, e.g. wss://chat.example" },
-    "a ws:// or wss:// URL",
-    (text) => /^wss?:\/\/./.test(text) && URL.canParse(text) ? text : undefined,
-  ),
   tokenSecret: setting(
     {
       value: "text",

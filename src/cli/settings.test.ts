@@ -40,8 +40,6 @@ describe("readSettings", () => {
       log: "info",
       serviceId: "gate01",
       node: 0,
-      public: undefined,
-      domain: undefined,
       tokenSecret: undefined,
       devices: 16,
       messageRate: 0,
