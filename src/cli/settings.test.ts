@@ -102,11 +102,6 @@ describe("readSettings", () => {
       argv: ["--origins", "https://a.example/x"],
       problem: /^--origins is .*: expected \*/,
     },
-    {
-      name: "a domain for browsers",
-      argv: ["--domain", "https://a.example"],
-      problem: /^--domain is .*: expected a ws:/,
-    },
     { name: "an object in the file", file: { http: { port: 1 } }, problem: /^http in petrel\.json is \{"port":1\}: / },
     { name: "one address for two", argv: ["--tcp=localhost:8000"], problem: /^--tcp is .*: expected another address/ },
   ];
