@@ -1,33 +1,16 @@
+// Over 300 lines: a channel's state, its queue and its deadlines change together.
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { Deadline, type TimerWheel } from "../base/timer_wheel.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { Arrival } from "./acceptor.ts";
+import type { ChannelRules } from "./channel_rules.ts";
 import type { Flushable, FlushList } from "./flush_list.ts";
 import type { Agent, MessageListener } from "./listeners.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Conn, ConnEvents } from "./ports.ts";
 import type { Backlog, QueueBudget } from "./queue_budget.ts";
 import { ipOf } from "./remote.ts";
-
-/** When a queue is too long, a peer too slow or too silent. Bytes and ms. */
-export interface ChannelRules {
-  /** More waiting pushes close the channel. */
-  readonly pushBytes: number;
-  /** While as many bytes of replies wait, the channel is not read; below half it is again. */
-  readonly replyBytes: number;
-  /** A byte that waits longer closes the channel. */
-  readonly oldestMs: number;
-  /** Nothing received for so long closes the channel. */
-  readonly readWaitMs: number;
-}
-
-export const CHANNEL_RULES: ChannelRules = {
-  pushBytes: 256 << 10,
-  replyBytes: 256 << 10,
-  oldestMs: 10_000,
-  readWaitMs: 120_000,
-};
 
 /** What all channels of one owner share: what would otherwise be a closure in each. */
 export interface ChannelHost<T> {

@@ -1,0 +1,8 @@
+// What the core needs of Deno. `#runtime` is this file there; comm/ports.ts `Runtime` is its list.
+export { hmacSha256, randomBytes } from "../node/crypto.ts";
+export { usage } from "../node/usage.ts";
+export { serveHttp } from "./http.ts";
+export { dial, listenTcp } from "./tcp.ts";
+
+export const name = "deno";
+export const version: string = Deno.version.deno;
