@@ -25,6 +25,8 @@ export interface CommandContext {
   readonly key: RequestKey | undefined;
   /** Monotonic ms by which the work must have begun. */
   readonly startBy: number;
+  /** The request was forwarded before and may have been carried out. */
+  readonly again: boolean;
   /** The reply's status on the wire; `recover` sets it. */
   status: number;
   /** The inbox position the reply stands for; a handler sets it. 0: none. */

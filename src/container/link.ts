@@ -20,6 +20,8 @@ export interface Upward {
   readonly key: RequestKey | undefined;
   /** Monotonic ms: work that has not begun by then is refused. */
   readonly startBy: number;
+  /** Was forwarded before: what became of it is looked up by its key, however late it is. */
+  readonly again: boolean;
 }
 
 /** A reply or push on its way to channels of one gateway. */

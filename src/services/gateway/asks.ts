@@ -44,6 +44,7 @@ export class Asks {
       gateId: this.#gateId,
       key: undefined,
       startBy: deadlineMs,
+      again: false,
     });
     if (!taken) this.#end(sequence, new ImError("BUSY", `Cannot ask ${command}: the link took nothing`));
   }

@@ -119,6 +119,7 @@ export class Gateway implements UplinkEvents {
       gateId: this.id,
       key: undefined,
       startBy: now + this.config.startWithinMs,
+      again: false,
     };
     if (!link.send(request)) {
       this.#channels.delete(id);
@@ -186,6 +187,7 @@ export class Gateway implements UplinkEvents {
       gateId: this.id,
       key: undefined,
       startBy: this.clock.mono() + this.config.startWithinMs,
+      again: false,
     });
   }
 
@@ -250,8 +252,7 @@ export class Gateway implements UplinkEvents {
       if (!channel.waitsForAnswers) continue;
       for (const request of channel.unanswered.waiting()) {
         this.count.reforwarded.inc();
-        // Its outcome is unknown, so it must be looked up, however late it is: a fresh time to start by.
-        if (!link.send({ ...request, startBy: this.clock.mono() + this.config.startWithinMs })) break;
+        if (!link.send({ ...request, again: true })) break;
       }
     }
     if (moved.length > 0) this.catchUp.heads(moved);

@@ -73,6 +73,7 @@ function forward(gateway: Gateway, channel: ClientChannel, header: Header, body:
     gateId: gateway.id,
     key: { scope: channel.id, n: unanswered.next, low: unanswered.low },
     startBy: gateway.clock.mono() + gateway.config.startWithinMs,
+    again: false,
   };
   if (!link.send(request)) {
     return refuse(gateway, channel, header, "BUSY", "Cannot take the request: the server is busy, wait");

@@ -125,6 +125,7 @@ class Request implements CommandContext {
   readonly gateId: string;
   readonly key: RequestKey | undefined;
   readonly startBy: number;
+  readonly again: boolean;
   status = 0;
   pos = 0;
   later: (() => Promise<void> | void)[] | undefined;
@@ -140,6 +141,7 @@ class Request implements CommandContext {
     this.gateId = packet.gateId;
     this.key = packet.key;
     this.startBy = packet.startBy;
+    this.again = packet.again;
     this.#server = server;
   }
 

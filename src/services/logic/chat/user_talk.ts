@@ -12,7 +12,7 @@ type TalkDeps = Pick<LogicDeps, "sessions" | "batcher" | "afterReply">;
 /** chat.user.talk: stores the message and replies once it is durable; delivery starts after the reply and cannot change it. */
 export function userTalk(deps: TalkDeps) {
   return async (ctx: CommandContext, request: pkt.MessageReq): Promise<pkt.MessageResp> => {
-    const { app, account: sender, key, startBy } = ctx;
+    const { app, account: sender, key, startBy, again } = ctx;
     const dest = ctx.header.dest;
     if (dest === "") throw new ImError("NO_DESTINATION", "Cannot talk: dest is empty");
     if (!isName(dest)) throw new ImError("INVALID_BODY", "Cannot talk: dest is not a legal account name");
@@ -27,6 +27,7 @@ export function userTalk(deps: TalkDeps) {
       key,
       clientMsgId: request.clientMsgId === "" ? undefined : request.clientMsgId,
       startBy,
+      again,
     });
     ctx.pos = stored.senderPos;
     ctx.after(() => deliver(deps, ctx, request, stored));
