@@ -1,0 +1,104 @@
+import process from "node:process";
+import { dial } from "#runtime";
+import { systemClock } from "../base/clock.ts";
+import { ImError } from "../base/errors.ts";
+import { isName } from "../protocol/names.ts";
+import { PetrelClient } from "../sdk/client.ts";
+import { ChatLines, COLORS, PLAIN } from "./chat_line.ts";
+import { chatPipe } from "./chat_pipe.ts";
+import { chatFile, FileStorage } from "./chat_storage.ts";
+import { chatTerminal } from "./chat_terminal.ts";
+import { connectWith } from "./connect.ts";
+import { flagsHelp, readFlags } from "./flags.ts";
+import { dataFolder, findSecret, NAME, noSecret, signToken } from "./token.ts";
+
+const FLAGS = [
+  { name: "as", value: "account", help: "Who you are" },
+  { name: "to", value: "account", help: "Whom you talk to" },
+  {
+    name: "url",
+    value: "url",
+    help: "ws://, wss:// or tcp://; several joined by commas are tried in turn",
+    preset: "ws://localhost:8000",
+  },
+  { name: "token", value: "token", help: "Your login token; without one it is made with the secret of `petrel dev`" },
+  { name: "app", value: "name", help: "Which app", preset: "kim" },
+  { name: "device", value: "name", help: "One terminal per device name; another one takes over", preset: "terminal" },
+  { name: "data", value: "folder", help: "Secret of `petrel dev`, and your place; default PETREL_DATA, then ./data" },
+] as const;
+
+const HELP = `petrel chat: chats in the terminal
+
+Shows what came while you were away, then goes on. Input that is piped in is sent line by line: the exit code is 0
+when everything is stored on the server.
+
+Usage: petrel chat --as <account> --to <account> [options]
+
+`;
+
+interface ChatOptions {
+  readonly as: string;
+  readonly to: string;
+  readonly urls: readonly string[];
+  readonly token: string | undefined;
+  readonly app: string;
+  readonly device: string;
+  readonly data: string;
+}
+
+/** `petrel chat`. Gives the exit code: 0 left, 1 failed, 2 the command line cannot be used. */
+export async function chatMain(args: readonly string[]): Promise<number> {
+  const read = readOptions(args);
+  if (read === "help") {
+    console.log(HELP + flagsHelp(FLAGS));
+    return 0;
+  }
+  if (Array.isArray(read)) {
+    for (const problem of read) console.error(problem);
+    console.error("petrel chat --help lists all options");
+    return 2;
+  }
+  const options = read as ChatOptions;
+  const { as, to, urls, app, device, data } = options;
+  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  const client = new PetrelClient({
+    url: urls,
+    token: options.token ?? (() => freshToken(options)),
+    device,
+    connect: connectWith(dial),
+    storage: new FileStorage(chatFile(data, app, as, device), terminal),
+  });
+  const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
+  const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock);
+  if (terminal) {
+    return await chatTerminal(client, to, lines, { input: process.stdin, output: process.stdout }, systemClock);
+  }
+  return await chatPipe(client, to, lines, process.stdin, { line: console.log, note: console.error });
+}
+
+/** Made for every login, from the secret as it is then: a server that was set up anew has another. */
+function freshToken({ as, app, data }: ChatOptions): string {
+  const secret = findSecret(data);
+  if (secret === undefined) throw new ImError("UNAUTHORIZED", noSecret(data));
+  return signToken(as, app, 1, secret);
+}
+
+function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
+  const read = readFlags(args, FLAGS);
+  if (read.kind === "help") return "help";
+  if (read.kind === "problems") return [...read.problems];
+  const { as = "", to = "", url = "", token, app = "", device = "", data } = read.values;
+  const problems: string[] = [];
+  for (const [flag, name] of [["as", as], ["to", to], ["app", app], ["device", device]] as const) {
+    if (name === "") problems.push(`--${flag} is missing`);
+    else if (!isName(name)) problems.push(`--${flag} is ${JSON.stringify(name)}: ${NAME}`);
+  }
+  const urls = url.split(",").map((one) => one.trim());
+  for (const one of urls) {
+    if (!/^(wss?|tcp):\/\/./.test(one) || !URL.canParse(one)) {
+      problems.push(`--url is ${JSON.stringify(one)}: expected ws://host:port, wss://host or tcp://host:port`);
+    }
+  }
+  if (problems.length === 0 && token === undefined && findSecret(data) === undefined) problems.push(noSecret(data));
+  return problems.length > 0 ? problems : { as, to, urls, token, app, device, data: dataFolder(data) };
+}

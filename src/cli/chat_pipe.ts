@@ -1,0 +1,55 @@
+import { createInterface } from "node:readline";
+import type { ImError } from "../base/errors.ts";
+import type { PetrelClient } from "../sdk/client.ts";
+import type { SentMessage } from "../sdk/sent_message.ts";
+import { type ChatLines, clean } from "./chat_line.ts";
+
+/** Lines that are read ahead of what is durable. */
+const AHEAD = 200;
+
+/** Where output goes: messages, and everything else. Each call is one line. */
+export interface PipeOutput {
+  line(text: string): void;
+  note(text: string): void;
+}
+
+/**
+ * A chat without a terminal: every line of the input is sent as a message, messages that come are printed. Resolves
+ * when the input has ended and everything is settled: 0, or 1 when one message failed or the login was refused.
+ */
+export async function chatPipe(
+  client: PetrelClient,
+  dest: string,
+  lines: ChatLines,
+  input: NodeJS.ReadableStream,
+  output: PipeOutput,
+): Promise<number> {
+  client.on("state", ({ state, retryInMs, why }) => {
+    if (state === "offline" && retryInMs !== undefined) {
+      output.note(`offline (${clean(why?.reason ?? "")}), retrying in ${(retryInMs / 1_000).toFixed(1)} s`);
+    } else if (state !== "closed") output.note(state);
+  });
+  client.on("sent", (message) => output.line(lines.sent(message, dest)));
+  client.onMessage((message) => output.line(lines.message(message, dest)));
+  try {
+    await client.login();
+  } catch (thrown) {
+    output.note((thrown as ImError).message);
+    return 1;
+  }
+  const sent: SentMessage[] = [];
+  let failed = false;
+  const settle = async (most: number) => {
+    while (sent.length > most) failed = await sent.shift()!.done.then(() => failed, () => true);
+  };
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    if (client.state === "closed") break;
+    if (line.trim() === "") continue;
+    sent.push(client.talk(dest, line));
+    await settle(AHEAD);
+  }
+  await settle(0);
+  const ended = client.state === "closed";
+  await client.close();
+  return failed || ended ? 1 : 0;
+}
