@@ -4,7 +4,7 @@ import * as runtime from "#runtime";
 import { systemClock } from "../base/clock.ts";
 import type { ListenAt } from "../comm/ports.ts";
 import { makeToken } from "../protocol/claims.ts";
-import { version } from "../../package.json" with { type: "json" };
+import manifest from "../../package.json" with { type: "json" };
 import { banner, petrelCommand } from "./banner.ts";
 import { DevSettings } from "./dev_settings.ts";
 import { startDev, startProblem } from "./dev_system.ts";
@@ -54,7 +54,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
       token: makeToken({ acc: account, app: "kim", exp: expires }, system.hmac),
     }));
     const facts = {
-      version,
+      version: manifest.version,
       runtime: `${runtime.name} ${runtime.version}`,
       http: system.http,
       ws: system.ws,

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { version } from "../../package.json" with { type: "json" };
+import manifest from "../../package.json" with { type: "json" };
 import { systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -123,11 +123,14 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     "/",
     monitorApp({
       problem: () => store.health().problem ?? (gateway.ready ? undefined : "no logic server"),
-      facts: () => ({ version, runtime: runtime.name, sync: config.sync, channels: gateway.size }),
+      facts: () => ({ version: manifest.version, runtime: runtime.name, sync: config.sync, channels: gateway.size }),
       metrics: () => prometheusText(metrics),
     }),
   );
-  app.get("/", (c) => c.text(`Petrel ${version}. WebSocket clients connect here; see /health, /ready and /metrics.\n`));
+  app.get(
+    "/",
+    (c) => c.text(`Petrel ${manifest.version}. WebSocket clients connect here; see /health, /ready and /metrics.\n`),
+  );
   app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
 
   const tcp = await runtime.listenTcp({ ...config.tcp, clock, log }, server.accept);
