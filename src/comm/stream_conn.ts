@@ -142,7 +142,7 @@ export abstract class StreamConn implements Conn, SocketEvents {
     if (this.#state.at !== "open") return;
     try {
       this.#events?.alive();
-      if (payload.length > 0) this.#events?.packet(payload);
+      if (payload.length > 0 && this.#isOpen) this.#events?.packet(payload);
     } catch (thrown) {
       this.#fail(this.#failed(thrown));
     }
@@ -159,7 +159,7 @@ export abstract class StreamConn implements Conn, SocketEvents {
     if (this.#socket.queuedBytes < PONG_ROOM) this.#socket.write(pong());
     try {
       this.#events?.alive();
-      this.#events?.pinged();
+      if (this.#isOpen) this.#events?.pinged();
     } catch (thrown) {
       this.#fail(this.#failed(thrown));
     }
@@ -176,6 +176,11 @@ export abstract class StreamConn implements Conn, SocketEvents {
       this.#enter({ at: "closing", why: state.why, deaf: true });
     }
     if (this.endsFirst) this.#socket.end();
+  }
+
+  /** Asked again after a call that may have closed it. */
+  get #isOpen(): boolean {
+    return this.#state.at === "open";
   }
 
   /** The peer broke the rules, or our side broke: says so and ends, without waiting for an answer. */

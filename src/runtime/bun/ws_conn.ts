@@ -108,7 +108,7 @@ export class BunWsConn implements Conn {
     if (bytes.length > this.#limit) return this.close(CLOSE.TOO_LARGE);
     try {
       this.#events?.alive();
-      if (bytes.length > 0) this.#events?.packet(bytes);
+      if (bytes.length > 0 && this.#isOpen) this.#events?.packet(bytes);
     } catch (thrown) {
       this.#failed(thrown);
     }
@@ -119,7 +119,7 @@ export class BunWsConn implements Conn {
     if (this.#state !== "open") return;
     try {
       this.#events?.alive();
-      if (isPing) this.#events?.pinged();
+      if (isPing && this.#isOpen) this.#events?.pinged();
     } catch (thrown) {
       this.#failed(thrown);
     }
@@ -142,6 +142,11 @@ export class BunWsConn implements Conn {
     if (this.#closing) this.#env.wheel.remove(this.#closing);
     descriptors.give();
     if (this.#events) this.#tellClosed(this.#why);
+  }
+
+  /** Asked again after a call that may have closed it. */
+  get #isOpen(): boolean {
+    return this.#state === "open";
   }
 
   #finish(): void {

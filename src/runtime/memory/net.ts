@@ -1,18 +1,14 @@
-import { type Clock, systemClock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
-import { type Logger, silent } from "../../base/logger.ts";
-import { TimerWheel } from "../../base/timer_wheel.ts";
-import type { Accept, Dial, Listening, ListenTcp, SocketEvents } from "../../comm/ports.ts";
+import { connEnv } from "../../comm/conn_env.ts";
+import type { Accept, ConnOptions, Dial, ListenAt, Listening, ListenTcp, SocketEvents } from "../../comm/ports.ts";
 import type { ConnEnv, StreamConn } from "../../comm/stream_conn.ts";
 import { TcpConn } from "../../comm/tcp_conn.ts";
 import { WsConn } from "../../comm/ws_conn.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { pipe, type PipeEnd, type PipeOptions } from "./pipe.ts";
 
-export interface MemoryNetOptions extends PipeOptions {
-  readonly clock?: Clock;
-  readonly log?: Logger;
-}
+/** `clock` and `log` are for those who listen or dial without their own. */
+export type MemoryNetOptions = PipeOptions & ConnOptions;
 
 /**
  * A network inside the process: the connections of comm/ over pipes instead of sockets. WebSockets begin after the
@@ -20,27 +16,26 @@ export interface MemoryNetOptions extends PipeOptions {
  */
 export class MemoryNet {
   readonly #options: MemoryNetOptions;
-  readonly #env: ConnEnv;
   readonly #listening = new Map<number, Listener>();
   #ports = 40_000;
   #keys = 0x12345678;
 
   constructor(options: MemoryNetOptions = {}) {
     this.#options = options;
-    this.#env = { wheel: new TimerWheel(options.clock ?? systemClock), log: options.log ?? silent };
   }
 
-  readonly listenTcp: ListenTcp = (at, accept) => this.#listen("tcp", at.port, accept);
+  readonly listenTcp: ListenTcp = (at, accept) => this.#listen("tcp", at, accept);
 
   /** As `listenTcp`, for WebSockets. */
-  readonly listenWs: ListenTcp = (at, accept) => this.#listen("ws", at.port, accept);
+  readonly listenWs: ListenTcp = (at, accept) => this.#listen("ws", at, accept);
 
-  readonly dial: Dial = (url, events) => {
+  readonly dial: Dial = (url, events, options = {}) => {
+    const env = this.#env(options);
     let conn!: StreamConn;
     this.open(url, (socket) => {
       conn = url.startsWith("ws:")
-        ? new WsConn(socket, this.#env, LIMITS.link.frameBytes, () => this.#maskKey())
-        : new TcpConn(socket, this.#env, LIMITS.link.frameBytes);
+        ? new WsConn(socket, env, LIMITS.link.frameBytes, () => this.#maskKey())
+        : new TcpConn(socket, env, LIMITS.link.frameBytes);
       conn.begin(events);
       return conn;
     });
@@ -54,7 +49,7 @@ export class MemoryNet {
     if (!listener?.accepting) throw new ImError("CLOSED", `Cannot dial ${url}: nobody listens there`);
     const [far, near] = pipe(this.#options, [`127.0.0.1:${++this.#ports}`, `127.0.0.1:${port}`]);
     near.events = IGNORE; // until both ends have an owner
-    const conn = listener.kind === "ws" ? new WsConn(far, this.#env) : new TcpConn(far, this.#env);
+    const conn = listener.kind === "ws" ? new WsConn(far, listener.env) : new TcpConn(far, listener.env);
     listener.open.add(far);
     far.events = new Listed(conn, () => listener.open.delete(far));
     near.events = events(near);
@@ -62,12 +57,16 @@ export class MemoryNet {
     return near;
   }
 
-  #listen(kind: "tcp" | "ws", wanted: number, accept: Accept): Promise<Listening> {
-    const port = wanted || ++this.#ports;
+  #env(options: ConnOptions): ConnEnv {
+    return connEnv({ ...this.#options, ...options });
+  }
+
+  #listen(kind: "tcp" | "ws", at: ListenAt, accept: Accept): Promise<Listening> {
+    const port = at.port || ++this.#ports;
     if (this.#listening.has(port)) {
       return Promise.reject(new ImError("CONFIG", `Cannot listen on port ${port}: it is taken`));
     }
-    const listener: Listener = { kind, accept, accepting: true, open: new Set() };
+    const listener: Listener = { kind, accept, env: this.#env(at), accepting: true, open: new Set() };
     this.#listening.set(port, listener);
     const stopAccepting = () => {
       listener.accepting = false;
@@ -94,6 +93,7 @@ export class MemoryNet {
 interface Listener {
   readonly kind: "tcp" | "ws";
   readonly accept: Accept;
+  readonly env: ConnEnv;
   accepting: boolean;
   readonly open: Set<PipeEnd>;
 }
