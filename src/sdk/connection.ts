@@ -68,7 +68,9 @@ export class Connection implements Requests {
       this.#socket = connect(url, {
         opened: () => this.#opened(),
         packet: (bytes) => this.#received(bytes),
-        closed: (code, reason) => this.#end(closeReason(code, reason)),
+        closed: (code, reason) => {
+          this.#end(this.#waiting && code === CLOSE.GONE.code ? LOST.NOT_OPENED : closeReason(code, reason));
+        },
       });
     } catch (thrown) {
       // Told like any other failure to connect, after the constructor: the owner does not have the connection yet.

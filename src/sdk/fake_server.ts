@@ -281,3 +281,11 @@ export function fakeClient(server: FakeServer, clock: FakeClock, options: Partia
   const bodies = () => received.map((message) => message.body);
   return { client, received, bodies, states, closed };
 }
+
+/** The same, logged in. */
+export async function onlineClient(server: FakeServer, clock: FakeClock, options: Partial<ClientOptions> = {}) {
+  const all = fakeClient(server, clock, options);
+  await all.client.login();
+  await settle();
+  return all;
+}

@@ -162,7 +162,9 @@ export class Reconnector {
       (error.code in STATUS && STATUS[error.code as keyof typeof STATUS].retry);
     if (retry) return connection.close(CLOSE.LOGIN_FAILED);
     const refused = error.code === "UNAUTHORIZED";
-    this.close(refused ? CLOSE.UNAUTHORIZED : { ...CLOSE.LOGIN_FAILED, reconnect: false }, error);
+    const text = refused ? "the token was refused" : error.message;
+    const why = refused ? CLOSE.UNAUTHORIZED : { ...CLOSE.LOGIN_FAILED, reconnect: false };
+    this.close(why, new ImError(error.code, `Cannot log in: ${text}`));
   }
 
   #lost(why: CloseReason): void {
