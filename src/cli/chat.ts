@@ -79,7 +79,7 @@ export async function chatMain(args: readonly string[]): Promise<number> {
 /** Made for every login, from the secret as it is then: a server that was set up anew has another. */
 function freshToken({ as, app, data }: ChatOptions): string {
   const secret = findSecret(data);
-  if (secret === undefined) throw new ImError("UNAUTHORIZED", noSecret(data));
+  if (secret === undefined) throw new ImError("UNAUTHORIZED", noSecret(data, "--token"));
   return signToken(as, app, 1, secret);
 }
 
@@ -99,6 +99,8 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
       problems.push(`--url is ${JSON.stringify(one)}: expected ws://host:port, wss://host or tcp://host:port`);
     }
   }
-  if (problems.length === 0 && token === undefined && findSecret(data) === undefined) problems.push(noSecret(data));
+  if (problems.length === 0 && token === undefined && findSecret(data) === undefined) {
+    problems.push(noSecret(data, "--token"));
+  }
   return problems.length > 0 ? problems : { as, to, urls, token, app, device, data: dataFolder(data) };
 }

@@ -43,7 +43,8 @@ class TerminalChat {
   #dest: string;
   #state: StateChange = { state: "offline", why: undefined, retryInMs: undefined };
   #stateSince = 0;
-  #wasOnline = false;
+  /** What was said about it last: attempts that fail in between are only shown live. */
+  #connection: "new" | "up" | "lost" = "new";
   #tick: Timer | undefined;
   #leaving = false;
 
@@ -101,6 +102,7 @@ class TerminalChat {
     else {
       this.#dest = name;
       this.#screen.prompt(`${name}> `);
+      this.#screen.print(this.#lines.note(`talking to ${name}`));
       this.#showLive();
     }
   }
@@ -109,11 +111,11 @@ class TerminalChat {
     this.#state = change;
     this.#stateSince = this.#clock.mono();
     if (change.state === "online") {
-      this.#screen.print(this.#lines.note(this.#wasOnline ? "online again" : "online"));
-      this.#wasOnline = true;
-    } else if (change.state === "offline" && this.#wasOnline && change.why) {
+      this.#screen.print(this.#lines.note(this.#connection === "lost" ? "online again" : "online"));
+      this.#connection = "up";
+    } else if (change.state === "offline" && this.#connection === "up" && change.why) {
       this.#screen.print(this.#lines.note(`connection lost: ${clean(change.why.reason)}`));
-      this.#wasOnline = false;
+      this.#connection = "lost";
     }
     this.#showLive();
   }

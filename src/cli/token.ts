@@ -39,7 +39,7 @@ export async function tokenMain(args: readonly string[]): Promise<number> {
     }
   }
   const key = secret ?? findSecret(data);
-  if (problems.length === 0 && key === undefined) problems.push(noSecret(data));
+  if (problems.length === 0 && key === undefined) problems.push(noSecret(data, "--secret"));
   if (problems.length > 0 || key === undefined) {
     for (const problem of problems) console.error(problem);
     console.error("petrel token --help lists all options");
@@ -69,6 +69,6 @@ export function dataFolder(data: string | undefined, env = process.env): string 
 }
 
 /** What to do when `findSecret` finds none. */
-export function noSecret(data: string | undefined): string {
-  return `No token secret in ${dataFolder(data)}: start \`petrel dev\` first, or give --secret or PETREL_TOKEN_SECRET`;
+export function noSecret(data: string | undefined, flag: string): string {
+  return `No token secret in ${dataFolder(data)}: start \`petrel dev\` first, or give ${flag} or PETREL_TOKEN_SECRET`;
 }
