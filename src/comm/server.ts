@@ -119,7 +119,9 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
    * are wanted now: stopping, or one of the limits is reached.
    */
   acceptFrom(remote: string): Accept | undefined {
-    return this.#refusal(remote) ? undefined : (conn) => this.#accept(conn, remote);
+    if (!this.#refusal(remote)) return (conn) => this.#accept(conn, remote);
+    this.#counts.refused.inc();
+    return undefined;
   }
 
   /** Sends to a channel; false when there is none or it does not take it. */

@@ -286,7 +286,7 @@ export function listenContract(wiring: Wiring): void {
         await pause(50);
         expect(server.closes.length === 0 || transport === "ws").toBe(true);
         raw.resume();
-        await until(() => raw.ended || raw.closed, "the end of the stream");
+        await until(() => closeIn(transport, raw.received) !== undefined, "the close frame", 8_000);
         raw.end();
         await closed(server);
         const frames = framesIn(transport, raw.received);
