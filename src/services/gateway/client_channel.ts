@@ -40,7 +40,10 @@ export class ClientChannel {
   link: Uplink | undefined;
   readonly sequencer: Sequencer<ClientChannel>;
   #unanswered: Unanswered | undefined;
+  /** Not read: too much of it is unanswered. */
   paused = false;
+  /** Not read before this, monotonic ms: it asks too fast; 0: it does not. */
+  readAtMs = 0;
   refusals = 0;
   refusalsSinceMs = 0;
   readonly id: string;

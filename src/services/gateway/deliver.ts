@@ -48,7 +48,7 @@ function reply(gateway: Gateway, channel: ClientChannel, packet: Downward): void
   if (!unanswered.answered(n)) return; // answered before: it was forwarded twice
   if (channel.paused && unanswered.bytes < UNANSWERED_BYTES / 2) {
     channel.paused = false;
-    channel.agent.resume();
+    gateway.reading.again(channel);
   }
   gateway.count.reply(header.status);
   channel.agent.reply(encodeLogic(header, body));

@@ -15,6 +15,7 @@ import { deliver } from "./deliver.ts";
 import { type LoginRequest, readLogin, type Refusal, refusal, sessionBody } from "./login.ts";
 import { GatewayMetrics } from "./metrics.ts";
 import { RateLimit } from "./rate.ts";
+import { Reading } from "./reading.ts";
 import { receive } from "./receive.ts";
 
 export interface GatewayDeps {
@@ -40,6 +41,7 @@ export class Gateway implements UplinkEvents {
   readonly count: GatewayMetrics;
   readonly catchUp: CatchUp;
   readonly rate: RateLimit;
+  readonly reading: Reading;
   readonly #log: Logger;
   readonly #hmac: Hmac;
   readonly #asks: Asks;
@@ -62,6 +64,7 @@ export class Gateway implements UplinkEvents {
     this.#hmac = deps.hmac;
     this.count = new GatewayMetrics(deps.metrics);
     this.rate = new RateLimit(deps.clock, config.messageRate);
+    this.reading = new Reading(deps.clock);
     this.#asks = new Asks(this.id, deps.clock);
     this.catchUp = new CatchUp(this.#asks, deps.clock, deps.log, deps.metrics);
     this.#boot = Math.floor(deps.clock.now()).toString(36);
@@ -143,6 +146,7 @@ export class Gateway implements UplinkEvents {
   /** The login was answered: what came meanwhile is taken now. */
   opened(channel: ClientChannel): void {
     this.#log.debug("channel opened", { channelId: channel.id, app: channel.app, account: channel.account });
+    this.reading.opened(channel);
     const early = this.#early.get(channel);
     this.#early.delete(channel);
     for (const bytes of early?.packets ?? []) receive(this, channel, bytes);
@@ -191,15 +195,6 @@ export class Gateway implements UplinkEvents {
     });
   }
 
-  /** Reads nothing more from the channel for so long. */
-  readLater(channel: ClientChannel, ms: number): void {
-    if (channel.paused) return;
-    channel.agent.pause();
-    this.clock.after(ms, () => {
-      if (channel.state !== "closed" && !channel.paused) channel.agent.resume();
-    });
-  }
-
   /** The channel's present state ends after `ms`: an unanswered login fails, a kicked channel closes. */
   endLater(channel: ClientChannel, ms: number): void {
     channel.endsMs = this.clock.mono() + ms;
@@ -223,10 +218,7 @@ export class Gateway implements UplinkEvents {
 
   /** Before a stop: nothing more is read, and what was forwarded is answered, for at most `waitMs`. */
   async quiesce(waitMs: number): Promise<void> {
-    for (const channel of this.#channels.values()) {
-      channel.paused = true;
-      channel.agent.pause();
-    }
+    this.reading.stop(this.#channels.values());
     const until = this.clock.mono() + waitMs;
     const busy = (): boolean => [...this.#channels.values()].some((channel) => channel.waitsForAnswers);
     while (busy() && this.clock.mono() < until) await sleep(this.clock, TICK_MS);

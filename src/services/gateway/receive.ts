@@ -47,7 +47,7 @@ export function receive(gateway: Gateway, channel: ClientChannel, bytes: Uint8Ar
   if (header.command.startsWith("login.")) return login(gateway, channel, header);
   const slower = gateway.rate.off ? 0 : gateway.rate.take(`${channel.app}|${channel.account}`);
   if (slower === Infinity) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: too many, wait");
-  if (slower > 0) gateway.readLater(channel, slower);
+  if (slower > 0) gateway.reading.later(channel, slower);
   forward(gateway, channel, header, packet.body.slice());
 }
 

@@ -1,0 +1,47 @@
+import type { Clock } from "../../base/clock.ts";
+import type { ClientChannel } from "./client_channel.ts";
+
+/** Which channels are not read for now. A channel has several reasons to wait, and is read when none is left. */
+export class Reading {
+  readonly #clock: Clock;
+  #stopped = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Reads nothing more from the channel for so long; the latest such time counts. */
+  later(channel: ClientChannel, ms: number): void {
+    const waits = channel.readAtMs !== 0;
+    channel.readAtMs = Math.max(channel.readAtMs, this.#clock.mono() + ms);
+    if (waits) return;
+    channel.agent.pause();
+    this.#wait(channel, ms);
+  }
+
+  /** A reason to wait is gone. */
+  again(channel: ClientChannel): void {
+    if (!channel.paused && channel.readAtMs === 0 && !this.#stopped) channel.agent.resume();
+  }
+
+  /** From now on nothing is read any more. */
+  stop(channels: Iterable<ClientChannel>): void {
+    this.#stopped = true;
+    for (const channel of channels) channel.agent.pause();
+  }
+
+  /** A channel was opened. */
+  opened(channel: ClientChannel): void {
+    if (this.#stopped) channel.agent.pause();
+  }
+
+  #wait(channel: ClientChannel, ms: number): void {
+    this.#clock.after(ms, () => {
+      if (channel.state === "closed") return;
+      const leftMs = channel.readAtMs - this.#clock.mono();
+      if (leftMs > 0) return this.#wait(channel, leftMs);
+      channel.readAtMs = 0;
+      this.again(channel);
+    });
+  }
+}
