@@ -4,6 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
+import { CHANNEL_RULES } from "../comm/channel_rules.ts";
 import type { HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
 import { Server } from "../comm/server.ts";
 import { MemoryLink } from "../container/memory_link.ts";
@@ -37,6 +38,18 @@ export interface DevConfig {
   readonly origins: readonly string[];
   readonly drainMs: number;
   readonly fault: string | undefined;
+  /** Deadlines other than the usual ones; for tests. */
+  readonly deadlines?: Deadlines;
+}
+
+/** In ms. */
+export interface Deadlines {
+  /** From the accepted connection to the login packet. */
+  readonly loginWaitMs?: number;
+  /** Nothing received for so long closes a channel. */
+  readonly readWaitMs?: number;
+  /** A byte that waits longer to be sent closes the channel. */
+  readonly oldestMs?: number;
 }
 
 /** A running system. Disposing stops it gracefully. */
@@ -49,6 +62,8 @@ export interface DevSystem extends AsyncDisposable {
   readonly metrics: Metrics;
   /** Resolves when the process must end: the store cannot say what became of a batch. */
   readonly failed: Promise<Error>;
+  /** For tests: orders failures of the store (message/sqlite/faults.ts). Needs a `fault` in the config, "" will do. */
+  inject(faults: string): Promise<void>;
 }
 
 /** Requests under way get this long to be answered at a stop. */
@@ -104,10 +119,13 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   gateway.attach(link.uplink);
 
   const clients = new GatewayClients(gateway);
+  const { loginWaitMs, readWaitMs, oldestMs } = { ...GATEWAY_DEFAULTS, ...CHANNEL_RULES, ...config.deadlines };
+  const rules = { ...CHANNEL_RULES, readWaitMs, oldestMs };
   const server = stack.use(
-    new Server<ClientChannel>({ connectionsPerIp, drainMs, loginWaitMs: GATEWAY_DEFAULTS.loginWaitMs }, {
+    new Server<ClientChannel>({ connectionsPerIp, drainMs, loginWaitMs, rules }, {
       clock,
       log,
+      metrics,
       acceptor: clients,
       messages: clients,
       states: clients,
@@ -147,6 +165,7 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     hmac,
     metrics,
     failed: store.failed,
+    inject: (faults) => store.inject(faults),
     async [Symbol.asyncDispose]() {
       log.info("stopping", { channels: gateway.size });
       await running.disposeAsync();

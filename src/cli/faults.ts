@@ -14,11 +14,12 @@ export interface Faults {
 
 /**
  * Reads `PETREL_FAULT`, which makes the process fail at a named point; for crash tests. `after-reply=kill@n` kills it
- * after the n-th reply to a talk has left and before its push; everything else is the store's.
+ * after the n-th reply to a talk has left and before its push; everything else is the store's. "" orders nothing yet:
+ * failures of the store can be injected later.
  * @throws {ImError} CONFIG: no such point.
  */
 export function readFaults(text: string | undefined, clock: Clock): Faults {
-  if (!text) return { store: undefined, afterReply: undefined };
+  if (text === undefined) return { store: undefined, afterReply: undefined };
   const parts = text.split(",").filter((part) => part !== "");
   const store = parts.filter((part) => !part.startsWith("after-reply="));
   const mine = parts.find((part) => part.startsWith("after-reply="));
