@@ -7,6 +7,7 @@
  */
 import { decode as unpack, encode as pack } from "@msgpack/msgpack";
 import process from "node:process";
+import { allocate, useSlabs } from "../../src/base/bytes.ts";
 import { decodeBody, encodeBody } from "../../src/protocol/bodies.ts";
 import { pkt } from "../../src/protocol/gen/pkt.js";
 import { FLAG, type Header, headerSize, makeHeader, readHeader, writeHeader } from "../../src/protocol/header.ts";
@@ -157,7 +158,7 @@ function forward(): Subject[] {
 }
 
 function writeAlone(header: Header): Uint8Array {
-  const out = new Uint8Array(headerSize(header));
+  const out = allocate(headerSize(header));
   writeHeader(header, out, 0);
   return out;
 }
@@ -202,6 +203,7 @@ function main(): void {
     );
     return;
   }
+  if ("deno" in process.versions) useSlabs(); // as src/runtime/deno does
   const all = subjects();
   const medians = measure(all, rounds, roundMs);
   console.log(`${runtime()}, median of ${rounds} alternating rounds of ${roundMs} ms\n`);
