@@ -1,14 +1,5 @@
 import type { Header } from "../protocol/header.ts";
-import type { RequestKey } from "../message/message_store.ts";
-
-/** Where a push goes. `pos` is the inbox position it stands for, 0 for none. */
-export interface Target {
-  readonly gateId: string;
-  readonly channelId: string;
-  readonly pos: number;
-  /** The account's own message, for its other devices: clients without `im.caps` are not shown it. */
-  readonly own: boolean;
-}
+import type { RequestKey, Target } from "../protocol/route.ts";
 
 /** What a command handler may see and do. The handler's return value is the reply. */
 export interface CommandContext {

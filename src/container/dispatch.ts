@@ -1,6 +1,5 @@
-import type { Target } from "../command/context.ts";
-import { makeHeader } from "../protocol/header.ts";
-import { FLAG, type Header } from "../protocol/header.ts";
+import { FLAG, type Header, makeHeader } from "../protocol/header.ts";
+import type { Target } from "../protocol/route.ts";
 import type { Downlink } from "./link.ts";
 
 /**

@@ -1,5 +1,5 @@
-import type { RequestKey } from "../message/message_store.ts";
 import type { Header } from "../protocol/header.ts";
+import type { RequestKey } from "../protocol/route.ts";
 
 /**
  * What travels between a gateway and a logic server. In one process the objects themselves are handed over; a TCP

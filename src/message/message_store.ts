@@ -1,14 +1,7 @@
 import type { ImError } from "../base/errors.ts";
+import type { RequestKey } from "../protocol/route.ts";
 
-/**
- * Makes a request recognisable when it is sent again on an inner hop. `scope` names the channel, `n` counts its
- * requests, everything below `low` has been answered and will not come again.
- */
-export interface RequestKey {
-  readonly scope: string;
-  readonly n: number;
-  readonly low: number;
-}
+export type { RequestKey } from "../protocol/route.ts";
 
 /** One message to be stored. Names were checked (protocol/names.ts), texts were measured (protocol/limits.ts). */
 export interface AppendRequest {

@@ -1,3 +1,4 @@
+// Long because it has one small case for every rule of RFC 6455 section 5 that a stream can break.
 import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
 import { CLOSE, type CloseReason } from "./close_reason.ts";

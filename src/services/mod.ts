@@ -8,5 +8,6 @@ export type { LogicDeps } from "./logic/deps.ts";
 export { logicRoutes } from "./logic/routes.ts";
 export { monitorApp, type MonitorDeps } from "./monitor/app.ts";
 export { CommandRouter, type Handler, type Middleware } from "../command/router.ts";
-export type { CommandContext, Target } from "../command/context.ts";
+export type { CommandContext } from "../command/context.ts";
+export type { RequestKey, Target } from "../protocol/route.ts";
 export { MemoryLink } from "../container/memory_link.ts";

@@ -7,13 +7,13 @@ import { encodeLogic } from "../../protocol/packet.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { UNANSWERED_BYTES } from "./config.ts";
-import type { Gateway } from "./gateway.ts";
+import type { GatewayCore } from "./core.ts";
 import { startSequencer } from "./receive.ts";
 import { SEQUENCER } from "./sequencer.ts";
 import { SharedPush } from "./shared_push.ts";
 
 /** A packet from a logic server for channels of this gateway. */
-export function deliver(gateway: Gateway, packet: Downward): void {
+export function deliver(gateway: GatewayCore, packet: Downward): void {
   // hot: per packet
   if (packet.header.flag === FLAG.RESPONSE) {
     const channel = gateway.channel(packet.channels[0]!);
@@ -35,12 +35,12 @@ export function deliver(gateway: Gateway, packet: Downward): void {
 }
 
 /** Its location outlived the channel: cleaned where it is stored, so that nobody pushes to it again. */
-function gone(gateway: Gateway, id: string): void {
+function gone(gateway: GatewayCore, id: string): void {
   gateway.count.pushedToGone.inc();
   gateway.signOut(id);
 }
 
-function reply(gateway: Gateway, channel: ClientChannel, packet: Downward): void {
+function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): void {
   const { header, body } = packet;
   if (channel.state === "login") return loginAnswered(gateway, channel, packet);
   const { unanswered } = channel;
@@ -62,13 +62,13 @@ function reply(gateway: Gateway, channel: ClientChannel, packet: Downward): void
 }
 
 /** After a page the next request may take 3 s; the empty page, or a failure, ends the client's paging. */
-function indexed(gateway: Gateway, channel: ClientChannel, pos: number | undefined, empty: boolean): void {
+function indexed(gateway: GatewayCore, channel: ClientChannel, pos: number | undefined, empty: boolean): void {
   if (pos !== undefined) channel.sequencer.page(pos);
   if (pos === undefined || empty) channel.sequencer.endSync();
   else if (channel.sequencer.state === "syncing") channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.indexQuietMs);
 }
 
-function loginAnswered(gateway: Gateway, channel: ClientChannel, packet: Downward): void {
+function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Downward): void {
   const { header, body } = packet;
   if (header.command !== "login.signin") return;
   gateway.count.reply(header.status);
@@ -89,7 +89,7 @@ function loginAnswered(gateway: Gateway, channel: ClientChannel, packet: Downwar
  * The account logged in elsewhere: the push goes out, nothing is forwarded any more, requests are answered 105, and
  * after a grace (clients close by themselves) the channel is closed. Before the login's answer it waits for that.
  */
-function kick(gateway: Gateway, channel: ClientChannel, bytes: Uint8Array): void {
+function kick(gateway: GatewayCore, channel: ClientChannel, bytes: Uint8Array): void {
   if (channel.state === "login") {
     channel.kick = bytes;
     return;

@@ -11,6 +11,7 @@ import { Asks } from "./asks.ts";
 import { CatchUp } from "./catch_up.ts";
 import { type ChannelAgent, ClientChannel } from "./client_channel.ts";
 import type { GatewayConfig } from "./config.ts";
+import type { GatewayCore } from "./core.ts";
 import { deliver } from "./deliver.ts";
 import { type LoginRequest, readLogin, type Refusal, refusal, sessionBody } from "./login.ts";
 import { GatewayMetrics } from "./metrics.ts";
@@ -34,7 +35,7 @@ const TICK_MS = 50;
  * A gateway: client channels on one side, links to logic servers on the other. It checks tokens, stamps and forwards
  * requests by command prefix, and gives each channel its inbox without holes. It holds no user data.
  */
-export class Gateway implements UplinkEvents {
+export class Gateway implements GatewayCore, UplinkEvents {
   readonly id: string;
   readonly config: GatewayConfig;
   readonly clock: Clock;

@@ -18,7 +18,7 @@ import {
 import { STATUS, type StatusName } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { REFUSALS, UNANSWERED_BYTES } from "./config.ts";
-import type { Gateway } from "./gateway.ts";
+import type { GatewayCore } from "./core.ts";
 import { SEQUENCER } from "./sequencer.ts";
 import { answer } from "./login.ts";
 
@@ -26,7 +26,7 @@ import { answer } from "./login.ts";
 const INDEX_ANSWER_MS = 8_000;
 
 /** One data frame of a client that has logged in. The bytes are only valid during the call. */
-export function receive(gateway: Gateway, channel: ClientChannel, bytes: Uint8Array): void {
+export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uint8Array): void {
   // hot: per packet
   let packet: LogicPacket | BasicPacket;
   try {
@@ -51,7 +51,7 @@ export function receive(gateway: Gateway, channel: ClientChannel, bytes: Uint8Ar
   forward(gateway, channel, header, packet.body.slice());
 }
 
-function forward(gateway: Gateway, channel: ClientChannel, header: Header, body: Uint8Array): void {
+function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, body: Uint8Array): void {
   const link = gateway.linkOf(channel);
   if (!link) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: no server is ready, wait");
   if (header.command === "chat.offline.index" && !channel.caps) {
@@ -85,7 +85,7 @@ function forward(gateway: Gateway, channel: ClientChannel, header: Header, body:
   }
 }
 
-function basic(gateway: Gateway, channel: ClientChannel, code: number): void {
+function basic(gateway: GatewayCore, channel: ClientChannel, code: number): void {
   if (code !== BASIC.PING) return; // the reference ignores every other code
   gateway.catchUp.pinged(channel);
   channel.agent.reply(channel.caps ? pongWithHead(channel.sequencer.known) : PONG);
@@ -98,7 +98,7 @@ function pongWithHead(head: number): Uint8Array {
   return encodeBasic(BASIC.PONG, body);
 }
 
-function login(gateway: Gateway, channel: ClientChannel, header: Header): void {
+function login(gateway: GatewayCore, channel: ClientChannel, header: Header): void {
   if (header.command !== "login.signout") {
     const known = header.command === "login.signin";
     return refuse(
@@ -114,7 +114,13 @@ function login(gateway: Gateway, channel: ClientChannel, header: Header): void {
   channel.agent.close(CLOSE.SIGNED_OUT);
 }
 
-function refuse(gateway: Gateway, channel: ClientChannel, header: Header, status: StatusName, message: string): void {
+function refuse(
+  gateway: GatewayCore,
+  channel: ClientChannel,
+  header: Header,
+  status: StatusName,
+  message: string,
+): void {
   gateway.count.reply(STATUS[status].wire);
   channel.agent.reply(answer(header, channel.id, STATUS[status].wire, encodeBody(pkt.ErrorResp, { message })));
   const now = gateway.clock.mono();
@@ -126,7 +132,7 @@ function refuse(gateway: Gateway, channel: ClientChannel, header: Header, status
 }
 
 /** A login was answered: an old client is left in peace until it has asked for its index, or for 300 ms. */
-export function startSequencer(gateway: Gateway, channel: ClientChannel, pos: number, head: number): void {
+export function startSequencer(gateway: GatewayCore, channel: ClientChannel, pos: number, head: number): void {
   channel.sequencer.open(pos, head);
   if (!channel.caps) channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.loginQuietMs);
 }

@@ -1,11 +1,11 @@
 import { ImError } from "../../base/errors.ts";
 import type { Counter } from "../../base/metrics.ts";
-import type { CommandContext, Target } from "../../command/context.ts";
+import type { CommandContext } from "../../command/context.ts";
 import type { CommandRouter } from "../../command/router.ts";
 import { dispatch } from "../../container/dispatch.ts";
 import type { Downlink, DownlinkEvents, Upward } from "../../container/link.ts";
-import type { RequestKey } from "../../message/message_store.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
+import type { RequestKey, Target } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { LogicDeps } from "./deps.ts";
 import { logicRoutes } from "./routes.ts";

@@ -1,10 +1,11 @@
 import { ImError } from "../../../base/errors.ts";
-import type { CommandContext, Target } from "../../../command/context.ts";
+import type { CommandContext } from "../../../command/context.ts";
 import type { Appended } from "../../../message/message_store.ts";
 import { encodeBody } from "../../../protocol/bodies.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { TEXT } from "../../../protocol/limits.ts";
 import { codePoints, isName } from "../../../protocol/names.ts";
+import type { Target } from "../../../protocol/route.ts";
 import type { LogicDeps } from "../deps.ts";
 
 type TalkDeps = Pick<LogicDeps, "sessions" | "batcher" | "afterReply">;
