@@ -1,5 +1,6 @@
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline";
 import type { Clock } from "../base/clock.ts";
+import { keystrokes } from "./keystrokes.ts";
 import { cutTo, textWidth } from "./text_width.ts";
 
 /** A terminal, as Node has it. */
@@ -33,7 +34,7 @@ export class ChatScreen {
     this.#output = output;
     this.#clock = clock;
     this.#prompt = prompt;
-    this.#readline = createInterface({ input, output, prompt, terminal: true, historySize: 200 });
+    this.#readline = createInterface({ input: keystrokes(input), output, prompt, terminal: true, historySize: 200 });
     this.#readline.on("line", (text) => {
       this.#eraseEntered(text);
       events.line(text);
@@ -109,13 +110,14 @@ export class ChatScreen {
     if (this.#closed) return;
     this.#writePrinted();
     const lines = this.#live.map((line) => cutTo(line, this.#columns - 1));
-    for (const line of lines) this.#output.write(`${DIM}${line}${NORMAL}\n`);
+    for (const line of lines) this.#output.write(`${DIM}${line}${NORMAL}\r\n`);
     this.#drawn = lines.length;
     this.#readline.prompt(true);
   }
 
   #writePrinted(): void {
-    if (this.#printed.length > 0) this.#output.write(this.#printed.join("\n") + "\n");
+    // While the terminal is in raw mode nobody turns a line feed into a new line.
+    if (this.#printed.length > 0) this.#output.write(this.#printed.join("\n").replaceAll("\n", "\r\n") + "\r\n");
     this.#printed = [];
   }
 

@@ -74,7 +74,9 @@ export class FileStorage implements ClientStorage {
 /** What the file says, undefined when it is not what this program writes. */
 function parse(text: string): Saved | undefined {
   try {
-    const { position, messages = [] } = JSON.parse(text) as Saved;
+    const content: unknown = JSON.parse(text);
+    if (Array.isArray(content)) return undefined;
+    const { position, messages = [] } = content as Saved;
     const sound = messages.every(({ id, dest, body }) => [id, dest, body].every((one) => typeof one === "string"));
     if (position === undefined) return sound ? { messages } : undefined;
     const { cursor, epoch, seen } = position;
