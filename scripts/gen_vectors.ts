@@ -1,7 +1,7 @@
 /**
  * Writes tests/vectors/petrel.json, the vectors of what we add to KIM's protocol: `bun scripts/gen_vectors.ts`. The
  * bytes are made here by other means than src/protocol (protobufjs by reflection, a DataView), so that the test
- * compares two encoders. Rows have the form of wire.json.
+ * compares two encoders. Rows have the form of wire.json. Long because it is mostly that table.
  */
 import { writeFileSync } from "node:fs";
 import process from "node:process";

@@ -1,4 +1,5 @@
-// Long because it has one small case for every rule of RFC 6455 section 5 that a stream can break.
+// RFC 6455 section 5, both roles, no sockets: one decoder and the functions that write frames. Long because it has one
+// small case for every rule that a stream can break.
 import { allocate } from "../base/bytes.ts";
 import { ImError } from "../base/errors.ts";
 import { CLOSE, type CloseReason } from "./close_reason.ts";
@@ -7,8 +8,6 @@ import { Grower } from "./grower.ts";
 import { mask } from "./mask.ts";
 import { NO_BODY } from "./packet.ts";
 import { isUtf8, readText, textSize, writeText } from "./utf8.ts";
-
-// RFC 6455 section 5, both roles, no sockets: one decoder and the functions that write frames.
 
 /** FRAME_INVALID or FRAME_TOO_LARGE, with the close frame to answer with (RFC 6455 section 7.4.1). */
 export class WsError extends ImError {
