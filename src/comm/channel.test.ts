@@ -1,3 +1,4 @@
+// Over 300 lines: one test per rule of a channel (design promise 10).
 import { describe, expect, test } from "bun:test";
 import { TimerWheel } from "../base/timer_wheel.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";

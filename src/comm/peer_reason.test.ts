@@ -9,7 +9,7 @@ test.each(
     ["::1", 80, "[::1]:80", "::1"],
     ["2001:db8::1", 1, "[2001:db8::1]:1", "2001:db8::1"],
     ["::ffff:192.0.2.1", 9, "192.0.2.1:9", "192.0.2.1"],
-  ] as const,
+  ],
 )("the peer %s port %d is written %s", (address, port, remote, ip) => {
   expect(remoteOf(address, port)).toBe(remote);
   expect(ipOf(remote)).toBe(ip);
@@ -33,7 +33,7 @@ test.each(
     [4001, "other words", true],
     [4321, "", true],
     [4700, "", false],
-  ] as const,
+  ],
 )("a peer's code %d with %j says reconnect: %j", (code, reason, reconnect) => {
   expect(peerReason(code, reason)).toEqual({ code, reason, reconnect });
 });

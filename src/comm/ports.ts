@@ -109,8 +109,9 @@ export interface HttpEnv {
   /** `ip:port` of the peer. */
   readonly remote: string;
   /**
-   * Completes the handshake; the response must be returned by the route. Call it at most once. A request that is no
-   * upgrade gets 400: the route has to look first.
+   * Completes the handshake; the response must be returned by the route. Call it at most once, and before the route
+   * waits for anything: Bun loses bytes that came with the request otherwise. A request that is no upgrade gets 400:
+   * the route has to look first.
    */
   upgrade(request: Request, accept: Accept): Response;
 }

@@ -1,3 +1,4 @@
+// Over 300 lines: one test per rule of a server.
 import { describe, expect, test } from "bun:test";
 import { Metrics } from "../base/metrics.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";

@@ -71,7 +71,7 @@ describe("WsOpening", () => {
       [AGREED + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "an extension was chosen"],
       [AGREED + "Sec-WebSocket-Protocol: chat\r\n\r\n", "a subprotocol was chosen"],
       [`${AGREED}X: ${"x".repeat(8 << 10)}`, "over 8192 bytes"],
-    ] as const,
+    ],
   )("refuses an answer (%#) and drops the stream", async (answer, problem) => {
     const { far, outcomes } = open();
     let dropped = false;

@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import type { LogFields, Logger } from "../../src/base/logger.ts";
 import type { Accept, Conn, ConnEvents, ConnOptions, Dial, Listening } from "../../src/comm/ports.ts";
 import type { CloseReason } from "../../src/protocol/close_reason.ts";
@@ -237,4 +238,26 @@ export function closeIn(transport: "tcp" | "ws", received: Uint8Array): { code: 
   if (transport === "tcp") return { code: 0, reason: text(frame.payload) };
   if (frame.payload.length < 2) return { code: 1005, reason: "" };
   return { code: frame.payload[0]! << 8 | frame.payload[1]!, reason: text(frame.payload.subarray(2)) };
+}
+
+/** Nothing but one close with this reason. */
+export async function finished(probe: Probe, why: CloseReason): Promise<void> {
+  await pause(10);
+  expect(probe.closes).toEqual([why]);
+  expect(probe.late).toBe(0);
+}
+
+/** How a peer is told a reason: TCP has no codes. */
+export function told(why: CloseReason, transport: "tcp" | "ws") {
+  return { code: transport === "ws" ? why.code : 0, reason: expect.any(String) };
+}
+
+export function join(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -9,7 +9,7 @@ import { WsConn } from "../../comm/ws_conn.ts";
 import { plain } from "../node/bytes.ts";
 import { wsAccept } from "../node/crypto.ts";
 import { listenOn } from "../node/listening.ts";
-import { bindServer, NetSockets } from "./net_server.ts";
+import { NetServer } from "./net_server.ts";
 import { NodeSocket } from "./node_socket.ts";
 
 const LIMITS = {
@@ -23,14 +23,13 @@ const LIMITS = {
 /** See ports.ts `ServeHttp`. */
 export const serveHttp: ServeHttp = (at, fetch) => {
   const env = connEnv(at);
-  return listenOn("http", at, (hostname, port) => {
-    const sockets = new NetSockets();
-    const listener = getRequestListener(
-      (request, bindings) => fetch(request, new PlainEnv((bindings as { incoming: IncomingMessage }).incoming.socket)),
-      { overrideGlobalObjects: false },
-    );
+  const listener = getRequestListener(
+    (request, bindings) => fetch(request, new PlainEnv((bindings as { incoming: IncomingMessage }).incoming.socket)),
+    { overrideGlobalObjects: false },
+  );
+  const make = (taken: (stream: NetSocket) => boolean) => {
     const server = createServer(LIMITS, (request, response) => void listener(request, response));
-    server.on("connection", (socket: NetSocket) => void sockets.add(socket));
+    server.on("connection", taken);
     server.on("upgrade", (request: IncomingMessage, stream: NetSocket, head: Uint8Array) => {
       stream.on("error", () => {}); // "close" follows
       answerUpgrade(request, new UpgradeEnv(stream, head, env), fetch).catch((thrown) => {
@@ -38,8 +37,9 @@ export const serveHttp: ServeHttp = (at, fetch) => {
         stream.end("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       });
     });
-    return bindServer(server, sockets, hostname, port);
-  });
+    return server;
+  };
+  return listenOn("http", at, (hostname, port) => new NetServer(make, hostname, port, at).bind());
 };
 
 /** Runs the fetch handler; what it answers, unless it upgraded, goes out as the response. */

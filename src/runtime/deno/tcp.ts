@@ -4,23 +4,21 @@ import type { Dial, ListenTcp } from "../../comm/ports.ts";
 import { TcpConn } from "../../comm/tcp_conn.ts";
 import { dialWith } from "../node/dial.ts";
 import { listenOn } from "../node/listening.ts";
-import { bindServer, NetSockets } from "./net_server.ts";
+import { NetServer } from "./net_server.ts";
 import { NodeSocket } from "./node_socket.ts";
 
 /** See ports.ts `ListenTcp`. */
 export const listenTcp: ListenTcp = (at, accept) => {
   const env = connEnv(at);
-  return listenOn("tcp", at, (hostname, port) => {
-    const sockets = new NetSockets();
-    const server = createServer({ allowHalfOpen: true }, (stream: NetSocket) => {
-      if (!sockets.add(stream)) return;
+  const make = (taken: (stream: NetSocket) => boolean) =>
+    createServer({ allowHalfOpen: true }, (stream: NetSocket) => {
+      if (!taken(stream)) return;
       const socket = new NodeSocket(stream);
       const conn = new TcpConn(socket, env);
       socket.begin(conn);
       conn.begin(accept);
     });
-    return bindServer(server, sockets, hostname, port);
-  });
+  return listenOn("tcp", at, (hostname, port) => new NetServer(make, hostname, port, at).bind());
 };
 
 /** See ports.ts `Dial`. */

@@ -5,8 +5,10 @@ import { readFileSync } from "node:fs";
  * (Deno) or spins (Bun). So the connections taken stay below the limit: one too many is closed at once.
  */
 export class Descriptors {
+  /** So many connections are taken. */
   readonly limit: number;
   #open = 0;
+  #waiting: (() => void)[] = [];
 
   constructor(processLimit: number = readLimit()) {
     this.limit = processLimit - Math.max(40, Math.floor(processLimit / 10));
@@ -19,8 +21,18 @@ export class Descriptors {
     return true;
   }
 
+  /** One has ended. */
   give(): void {
     this.#open--;
+    if (this.#waiting.length === 0 || this.#open > this.limit - Math.max(1, this.limit / 20)) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const run of waiting) run();
+  }
+
+  /** Runs once when there is room again, after there was none: a twentieth, so that it is worth it. */
+  whenRoom(run: () => void): void {
+    this.#waiting.push(run);
   }
 }
 
