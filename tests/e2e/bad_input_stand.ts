@@ -1,0 +1,191 @@
+import process from "node:process";
+import { expect, test } from "bun:test";
+import * as runtime from "#runtime";
+import type { Labels } from "../../src/base/metrics.ts";
+import { silent } from "../../src/base/logger.ts";
+import { type DevConfig, type DevSystem, startDev } from "../../src/cli/dev_system.ts";
+import { signToken } from "../../src/load/token.ts";
+import { WireClient, type WireClientOptions } from "../../src/load/wire_client.ts";
+import type { LoginOptions } from "../../src/load/wire_login.ts";
+import type { CloseReason } from "../../src/protocol/close_reason.ts";
+import { type TempDir, tempDir } from "../support/temp.ts";
+import { Bystanders, type Figures, type Place, quantile, until } from "./bad_input_bystanders.ts";
+
+export type Transport = "ws" | "tcp";
+export const TRANSPORTS = ["ws", "tcp"] as const;
+export const SECRET = "a secret of the tests, thirty-two bytes";
+
+/** Bystanders may wait so much longer than usual. */
+const MORE_MS = 100;
+const NORMAL_MS = 2_500;
+/** An attack that is over sooner is made again, so that some messages of bystanders meet it. */
+const ATTACK_MS = 150;
+const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
+
+/** A counter of the server: name and labels. */
+export type CounterName = readonly [name: string, labels?: Labels];
+export const closes = ({ reason }: CloseReason): CounterName => ["petrel_closes_total", { reason }];
+export const logins = (outcome: string): CounterName => ["petrel_logins_total", { outcome }];
+export const replies = (status: string): CounterName => ["petrel_replies_total", { status }];
+export const commands = (command: string, outcome: string): CounterName => [
+  "petrel_commands_total",
+  { command, outcome },
+];
+export const BAD_PACKETS: CounterName = ["petrel_bad_packets_total"];
+export const REFUSED: CounterName = ["petrel_connections_refused_total"];
+
+/** A dev system in this process, with bystanders whose usual latency was measured. */
+export class Stand implements Place, AsyncDisposable {
+  system!: DevSystem;
+  bystanders!: Bystanders;
+  /** Reply p99 of the bystanders with nobody else there, ms. */
+  normalMs = 0;
+  readonly kept: Figures[] = [];
+  readonly data: TempDir;
+  readonly #config: Partial<DevConfig>;
+  #names = 0;
+
+  private constructor(data: TempDir, config: Partial<DevConfig>) {
+    this.data = data;
+    this.#config = config;
+  }
+
+  static async start(config: Partial<DevConfig> = {}, normalMs = NORMAL_MS): Promise<Stand> {
+    const stand = new Stand(await tempDir(), config);
+    await stand.restart();
+    stand.bystanders = await Bystanders.start(stand);
+    await wait(300); // code that runs for the first time is slow
+    const end = stand.bystanders.stretch("nobody else");
+    await wait(normalMs);
+    const figures = await end();
+    stand.normalMs = quantile(figures.latencies, 0.99);
+    stand.kept.push(figures);
+    return stand;
+  }
+
+  /** Stops the system, if one runs, and starts another one on the same data. */
+  async restart(): Promise<void> {
+    await this.system?.[Symbol.asyncDispose]();
+    const config: DevConfig = {
+      http: LOOPBACK,
+      tcp: LOOPBACK,
+      data: this.data.in("data"),
+      sync: "full",
+      secret: SECRET,
+      serviceId: "gate01",
+      node: 0,
+      devices: 16,
+      messageRate: 0,
+      connectionsPerIp: 0,
+      origins: ["*"],
+      drainMs: 100,
+      fault: "",
+      ...this.#config,
+    };
+    this.system = await startDev(config, runtime, silent);
+  }
+
+  get ws(): string {
+    return this.system.ws;
+  }
+  get tcp(): string {
+    return this.system.tcp;
+  }
+  readonly token = (account: string, seconds = 3600): string =>
+    signToken(SECRET, { acc: account, app: "kim", exp: Date.now() / 1000 + seconds });
+
+  /** An account nobody has used yet. */
+  name(role: string): string {
+    return `${role}-${++this.#names}`;
+  }
+
+  /** Connected, not logged in. */
+  open(transport: Transport, options?: WireClientOptions): Promise<WireClient> {
+    return WireClient.open(this[transport], options);
+  }
+
+  login(transport: Transport, account: string, options?: WireClientOptions & LoginOptions): Promise<WireClient> {
+    return WireClient.login(this[transport], this.token(account), options);
+  }
+
+  read([name, labels]: CounterName): number {
+    return this.system.metrics.read(name, labels);
+  }
+
+  /** Runs something that must move these counters by exactly so much. */
+  async counts(rows: readonly (readonly [CounterName, number])[], run: () => Promise<void>): Promise<void> {
+    const before = rows.map(([counter]) => this.read(counter));
+    await run();
+    const moved = () => rows.map(([counter], i) => [counter, this.read(counter) - before[i]!]);
+    const wanted = JSON.stringify(rows);
+    await until(() => JSON.stringify(moved()) === wanted, "the counters moved", 2_000).catch(() => {});
+    expect(moved()).toEqual(rows.map(([counter, by]) => [counter, by]));
+  }
+
+  /**
+   * Runs an attack while the bystanders go on; they lose nothing, get nothing twice or out of order. When their p99 is
+   * too high it is run once more, as the machine may have been busy; `judge` then decides over everything.
+   */
+  async attack(name: string, run: () => Promise<void>, mayRefuse = false): Promise<void> {
+    for (let again = false;; again = true) {
+      const end = this.bystanders.stretch(name);
+      const untilMs = performance.now() + ATTACK_MS;
+      do await run(); while (performance.now() < untilMs);
+      const figures = await end();
+      if (!mayRefuse) expect({ name, refused: figures.refused }).toEqual({ name, refused: 0 });
+      const most = this.normalMs + MORE_MS;
+      if (!again && quantile(figures.latencies, 0.99) > most) continue;
+      expect(quantile(figures.latencies, 0.5)).toBeLessThan(most);
+      this.kept.push(figures);
+      return;
+    }
+  }
+
+  /** All that was measured: reply p99 below the usual one and 100 ms. Then everything that was ever answered is there. */
+  async judge(): Promise<void> {
+    if (process.env["BAD_INPUT_FIGURES"]) console.log(this.table());
+    const all = this.kept.slice(1).flatMap(({ latencies }) => latencies);
+    expect(quantile(all, 0.99)).toBeLessThan(this.normalMs + MORE_MS);
+    const verdict = await this.bystanders.verdict(this);
+    expect({ clean: verdict.clean, faults: verdict.faults }).toMatchObject({ clean: true });
+    expect(verdict.acked).toBeGreaterThan(0);
+  }
+
+  table(): string {
+    const line = (name: string, latencies: readonly number[], refused: number) =>
+      [latencies.length, ...[0.5, 0.99, 1].map((q) => quantile(latencies, q).toFixed(1)), refused]
+        .map((cell) => String(cell).padStart(8)).join("") + `  ${name}`;
+    const all = this.kept.slice(1);
+    return [
+      "       n     p50     p99     max refused",
+      ...this.kept.map(({ name, latencies, refused }) => line(name, latencies, refused)),
+      line("all attacks together", all.flatMap((one) => one.latencies), 0),
+    ].join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bystanders?.[Symbol.asyncDispose]();
+    await this.system?.[Symbol.asyncDispose]();
+    await this.data[Symbol.asyncDispose]();
+  }
+}
+
+/** Registers one attack as a test. The stand is made by a hook, so it is asked for when the test runs. */
+export function attacks(stand: () => Stand) {
+  return (name: string, run: (stand: Stand) => Promise<void>, limitMs = 15_000, mayRefuse = false): void =>
+    test(name, () => stand().attack(name, () => run(stand()), mayRefuse), limitMs);
+}
+export type Attack = ReturnType<typeof attacks>;
+
+/** How the server ended a connection must be this, as each transport tells it. */
+export async function expectEnd(client: WireClient, why: CloseReason, timeoutMs = 5_000): Promise<void> {
+  let said = "still open";
+  void client.ended.then((text) => said = text);
+  await until(() => said !== "still open", "the connection ended", timeoutMs).catch(() => {});
+  if (client.conn.transport === "tcp") expect(said).toBe(`server said: ${why.reason}`);
+  else expect(said.slice(0, 18)).toBe(`server said: ${why.code} `.slice(0, 18));
+}
+
+export function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
