@@ -51,11 +51,8 @@ export function banner(facts: BannerFacts, colors: boolean): string {
   ].join("\n");
 }
 
-/**
- * How a person calls `petrel` on this machine: the way the server itself was started, through npx when the runtime is
- * not installed.
- */
-export function petrelCommand(runtime: "bun" | "deno", env: Readonly<Record<string, string | undefined>>): string {
-  const npx = env["npm_command"] === "exec" || env["npm_lifecycle_event"] === "npx" ? "npx -y " : "";
+/** How a person calls `petrel` on this machine: through npx when the runtime itself came through it. */
+export function petrelCommand(runtime: "bun" | "deno", executable: string): string {
+  const npx = /[\\/]_npx[\\/]/.test(executable) ? "npx -y " : "";
   return runtime === "bun" ? `${npx}bun run petrel` : `${npx}deno task petrel`;
 }

@@ -62,7 +62,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
       data: settings.data,
       sync: settings.sync,
       tokens,
-      command: petrelCommand(runtime.name, process.env),
+      command: petrelCommand(runtime.name, process.execPath),
       startMs: Math.round(systemClock.mono() - startedMs),
       wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${system.ws}`,
       tcpFlag: ` --url ${system.tcp}`,
