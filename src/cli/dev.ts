@@ -84,14 +84,17 @@ function isDefault(at: ListenAt, port: number): boolean {
   return at.port === port && at.hostname === "localhost";
 }
 
-/** The first signal asks for a graceful stop, a second one ends the process at once. */
+/** A terminal's Ctrl-C may arrive twice at once, from the terminal and from the package runner. */
+const ECHO_MS = 500;
+
+/** The first signal asks for a graceful stop, a later one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedMs: number | undefined;
     for (const name of ["SIGINT", "SIGTERM"] as const) {
       process.on(name, () => {
-        if (asked) process.exit(130);
-        asked = true;
+        if (askedMs !== undefined && systemClock.mono() - askedMs > ECHO_MS) process.exit(130);
+        askedMs ??= systemClock.mono();
         resolve();
       });
     }
