@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../base/clock.ts";
+import { FakeClock } from "../base/fake_clock.ts";
 import { CLOSE } from "../protocol/close_reason.ts";
 import { PetrelClient } from "../sdk/client.ts";
 import { FakeServer } from "../sdk/fake_server.ts";
@@ -11,13 +11,15 @@ import { FakeTerminal } from "./fake_terminal.fixture.ts";
 
 /** `petrel chat --as ann --to bob` at a terminal. */
 async function chat(server: FakeServer, options: Partial<ClientOptions> = {}) {
-  const client = new PetrelClient({ url: "ws://one", token: "ann", connect: server.connect, ...options });
+  const clock = new FakeClock();
+  const connect = server.connect;
+  const client = new PetrelClient({ url: "ws://one", token: "ann", connect, clock, random: () => 0.5, ...options });
   const fake = new FakeTerminal(100);
-  const code = chatTerminal(client, "bob", new ChatLines("ann", PLAIN, systemClock), fake.terminal, systemClock);
+  const code = chatTerminal(client, "bob", new ChatLines("ann", PLAIN, clock), fake.terminal, clock);
   await fake.settled();
   const shown = () =>
     fake.text.split("\n").filter((line) => !line.startsWith("──")).map((line) => line.replace(/^\d\d:\d\d /, ""));
-  return { client, fake, code, shown };
+  return { client, clock, fake, code, shown };
 }
 
 const HELLO = "talking to bob; /help says what else there is";
@@ -39,7 +41,7 @@ describe("petrel chat at a terminal", () => {
   test("what waits is shown as waiting, five at most, and how long until the next attempt", async () => {
     const server = new FakeServer();
     server.down.add("ws://one");
-    const { fake, shown, code } = await chat(server, { random: () => 0.99 });
+    const { fake, shown, code } = await chat(server);
     for (let i = 1; i <= 7; i++) await fake.type(`m${i}\r`);
     expect(shown()).toEqual([
       HELLO,
@@ -55,11 +57,17 @@ describe("petrel chat at a terminal", () => {
 
   test("a lost connection and its return are told once each", async () => {
     const server = new FakeServer();
-    const { fake, shown, code } = await chat(server, { random: () => 0 });
+    const { clock, fake, shown, code } = await chat(server);
     server.down.add("ws://one");
     server.channels[0]!.close(CLOSE.SHUTDOWN);
+    for (let i = 0; i < 5; i++) {
+      await fake.settled();
+      clock.advance(1_000);
+    }
     await fake.settled();
+    expect(shown().slice(2)).toEqual(["connection lost: shutdown", "offline, retrying in 4 s", "bob>"]);
     server.down.clear();
+    clock.advance(4_000);
     await fake.settled();
     await fake.type("again\r");
     expect(shown()).toEqual([HELLO, "online", "connection lost: shutdown", "online again", "ann: again ✓", "bob>"]);

@@ -1,4 +1,5 @@
 import { PassThrough, Writable } from "node:stream";
+import { sleep, systemClock } from "../base/clock.ts";
 import type { Terminal } from "./chat_screen.ts";
 
 /**
@@ -36,8 +37,9 @@ export class FakeTerminal {
     await this.settled();
   }
 
+  /** Resolves when everything that needs no time has happened and been drawn. */
   async settled(): Promise<void> {
-    for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let i = 0; i < 3; i++) await sleep(systemClock, 2);
   }
 
   /** Rows without empty ones at the end. */
