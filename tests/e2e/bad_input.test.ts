@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
+import { diskAttacks } from "./bad_input_disk.ts";
 import { frameAttacks } from "./bad_input_frames.ts";
+import { DEADLINES, loadAttacks } from "./bad_input_load.ts";
 import { loginAttacks } from "./bad_input_logins.ts";
 import { requestAttacks } from "./bad_input_requests.ts";
 import { attacks, Stand } from "./bad_input_stand.ts";
@@ -7,7 +9,7 @@ import { attacks, Stand } from "./bad_input_stand.ts";
 describe("while twenty pairs talk", () => {
   let stand: Stand;
   beforeAll(async () => {
-    stand = await Stand.start({ deadlines: { loginWaitMs: 2_000, oldestMs: 2_000 } });
+    stand = await Stand.start({ deadlines: DEADLINES });
   }, 20_000);
   afterAll(() => stand[Symbol.asyncDispose]());
   const attack = attacks(() => stand);
@@ -15,6 +17,8 @@ describe("while twenty pairs talk", () => {
   frameAttacks(attack);
   loginAttacks(attack);
   requestAttacks(attack);
+  loadAttacks(attack);
+  diskAttacks(attack);
 
   test("over everything: nothing lost, and replies as quick as ever", () => stand.judge(), 20_000);
 });

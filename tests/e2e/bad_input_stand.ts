@@ -17,9 +17,9 @@ export const SECRET = "a secret of the tests, thirty-two bytes";
 
 /** Bystanders may wait so much longer than usual. */
 const MORE_MS = 100;
-const NORMAL_MS = 2_500;
+const NORMAL_MS = 2_000;
 /** An attack that is over sooner is made again, so that some messages of bystanders meet it. */
-const ATTACK_MS = 150;
+const ATTACK_MS = 100;
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
 
 /** A counter of the server: name and labels. */
@@ -118,7 +118,7 @@ export class Stand implements Place, AsyncDisposable {
     await run();
     const moved = () => rows.map(([counter], i) => [counter, this.read(counter) - before[i]!]);
     const wanted = JSON.stringify(rows);
-    await until(() => JSON.stringify(moved()) === wanted, "the counters moved", 2_000).catch(() => {});
+    await until(() => JSON.stringify(moved()) === wanted, "the counters moved", 4_000).catch(() => {});
     expect(moved()).toEqual(rows.map(([counter, by]) => [counter, by]));
   }
 
