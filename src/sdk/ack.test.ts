@@ -56,6 +56,26 @@ describe("acknowledgements", () => {
     expect(server.acked.get("bob")).toBe(1);
   });
 
+  test("what was handled of a log that was made anew is not acknowledged in the new one", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    for (const body of ["1", "2", "3"]) server.say("ann", "bob", body);
+    await onlineClient(server, clock);
+    server.remake("two");
+    server.say("ann", "eve", "another inbox");
+    server.channels[0]!.cut();
+    await settle();
+    const before = server.asked(TALK_ACK, pkt.MessageAckReq).length;
+    clock.advance(500);
+    await settle();
+    clock.advance(5_000);
+    await settle();
+    expect(server.asked(TALK_ACK, pkt.MessageAckReq).slice(before)).toEqual([]);
+    server.say("ann", "bob", "first of the new log");
+    await settle();
+    expect(server.asked(TALK_ACK, pkt.MessageAckReq).slice(before)).toMatchObject([{ userSeq: 1 }]);
+  });
+
   test("the login says what the client can do, and its device when it has a name", async () => {
     const server = new FakeServer();
     await onlineClient(server, new FakeClock());

@@ -52,6 +52,26 @@ describe("handlers", () => {
     expect(bodies()).toEqual(numbers(1, 1_600));
   });
 
+  test("a message that comes again while it waits for a slow handler is handed over once", async () => {
+    const server = new FakeServer();
+    const { client } = await onlineClient(server, new FakeClock());
+    const gates: (() => void)[] = [];
+    const begun: string[] = [];
+    client.onMessage(({ body }) => {
+      begun.push(body);
+      return new Promise<void>((resolve) => gates.push(resolve));
+    });
+    const row = { sendTime: 9n, type: 1, extra: "", sender: "ann", seq: 0, userSeq: 0, dest: "bob", group: false };
+    const channel = server.online("bob")[0]!;
+    for (const id of [1n, 2n, 2n, 1n, 3n]) channel.push({ ...row, messageId: id, body: `${id}`, clientMsgId: "" });
+    await settle();
+    for (let i = 0; i < 3; i++) {
+      gates[i]!();
+      await settle();
+    }
+    expect(begun).toEqual(["1", "2", "3"]);
+  });
+
   test("a handler that throws stops nothing", async () => {
     const server = new FakeServer();
     const { client, bodies } = await onlineClient(server, new FakeClock());

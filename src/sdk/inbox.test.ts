@@ -48,11 +48,17 @@ describe("live pushes", () => {
 
   test("pushes that come twice are handed over once", async () => {
     const server = new FakeServer();
+    const clock = new FakeClock();
     server.push = (_pos, send) => (send(), send());
-    const { bodies } = await onlineClient(server, new FakeClock());
-    for (const body of numbers(1, 5)) server.say("ann", "bob", body);
+    server.say("ann", "bob", "1");
+    const { bodies } = await onlineClient(server, clock);
+    const asked = server.asked(SYNC, pkt.SyncReq).length;
+    for (const body of numbers(2, 5)) server.say("ann", "bob", body);
+    await settle();
+    clock.advance(5_000);
     await settle();
     expect(bodies()).toEqual(numbers(1, 5));
+    expect(server.asked(SYNC, pkt.SyncReq)).toHaveLength(asked);
   });
 
   test("pushes that overtake each other are handed over in inbox order, without asking", async () => {
