@@ -81,7 +81,7 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
       type: -2_147_483_648,
       body: "grüße 👋 \u0000 end",
       extra: "{}",
-      clientMsgId: "c1",
+      clientMsgId: "c\u00001",
     });
     await stored(store, talk("cat", "bob"));
     const { messageId, sendTime, seq } = await stored(store, sent);
@@ -96,9 +96,10 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
       sender: "ann",
     };
     const ann = await store.messages("kim", "ann", { after: 0, limit: 10 });
-    expect(ann.rows).toEqual([{ ...common, pos: 1, direction: 1, peer: "bob", clientMsgId: "c1" }]);
+    expect(ann.rows).toEqual([{ ...common, pos: 1, direction: 1, peer: "bob", clientMsgId: "c\u00001" }]);
     const bob = await store.messages("kim", "bob", { after: 1, limit: 10 });
-    expect(bob.rows).toEqual([{ ...common, pos: 2, direction: 0, peer: "ann", clientMsgId: "c1" }]);
+    expect(bob.rows).toEqual([{ ...common, pos: 2, direction: 0, peer: "ann", clientMsgId: "c\u00001" }]);
+    expect(await stored(store, sent)).toMatchObject({ messageId, duplicate: true });
     const entry: InboxEntry = { pos: 2, messageId, direction: 0, peer: "ann", group: "", sendTime };
     expect((await store.entries("kim", "bob", { after: 1, limit: 10 })).rows).toEqual([entry]);
   });

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { int, text } from "./rows.ts";
+import { int, text, whole } from "./rows.ts";
 
 /** How long a client's own message id is remembered: 7 days. */
 const REMEMBER_MS = 7 * 24 * 3_600_000;
@@ -20,8 +20,8 @@ export class ClientIds {
     this.#select = db.prepare("SELECT message FROM dedupe WHERE account = ? AND client_msg_id = ?");
     this.#select.setReadBigInts(true);
     this.#next = db.prepare(
-      `SELECT account, client_msg_id, created FROM dedupe WHERE (account, client_msg_id) > (?, ?)
-       ORDER BY account, client_msg_id LIMIT ?`,
+      `SELECT account, ${whole("client_msg_id")}, created FROM dedupe WHERE (account, client_msg_id) > (?, ?)
+       ORDER BY account, dedupe.client_msg_id LIMIT ?`,
     );
     this.#delete = db.prepare("DELETE FROM dedupe WHERE account = ? AND client_msg_id = ?");
   }

@@ -210,6 +210,7 @@ function finish(append: Append): void {
   if (append.results.length === append.batch.length) append.resolve(append.results);
 }
 
-function closed(): ImError {
+/** The answer to a call after the store was closed. */
+export function closed(): ImError {
   return new ImError("CLOSED", "Cannot use the store: it is closed");
 }

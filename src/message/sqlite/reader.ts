@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Direction, Head, InboxEntry, InboxMessage, InboxPage, StoredContent } from "../message_store.ts";
 import type { FullRange } from "./messages.ts";
-import { big, int, maybeText, type Row, text } from "./rows.ts";
+import { big, int, maybeText, MESSAGE_COLUMNS, type Row, text } from "./rows.ts";
 import { KIND } from "./schema.ts";
 
 const NAMES_KEPT = 100_000;
@@ -50,7 +50,7 @@ export class Reader implements Disposable {
     this.#selectTime = big64(db, "SELECT send_time FROM entries WHERE log = ? AND pos = ?");
     this.#selectRange = big64(db, `${columns} ORDER BY pos LIMIT ?`);
     this.#selectDirection = big64(db, `${columns} AND direction = ? ORDER BY pos LIMIT ?`);
-    this.#selectMessage = big64(db, "SELECT * FROM messages WHERE id = ?");
+    this.#selectMessage = big64(db, `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE id = ?`);
     this.#selectCursor = db.prepare("SELECT pos FROM cursors WHERE account = ? AND device = ?");
   }
 

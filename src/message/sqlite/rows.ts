@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { SQLOutputValue } from "node:sqlite";
 
 /** A row as node:sqlite gives it. */
@@ -18,9 +19,11 @@ export function big(row: Row, column: string): bigint {
   throw wrong(column, value);
 }
 
+/** A text column, selected with `whole` when people choose what is in it. */
 export function text(row: Row, column: string): string {
   const value = row[column];
   if (typeof value === "string") return value;
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString("utf8");
   throw wrong(column, value);
 }
 
@@ -28,6 +31,16 @@ export function text(row: Row, column: string): string {
 export function maybeText(row: Row, column: string): string | undefined {
   return row[column] === null ? undefined : text(row, column);
 }
+
+/** SQL for a text column as bytes: Deno's node:sqlite cuts a text it reads at the first NUL. */
+export function whole(column: string): string {
+  return `CAST(${column} AS BLOB) AS ${column}`;
+}
+
+/** SQL for where a message is, and for what it says. */
+export const NUMBER_COLUMNS = "id, conversation, seq, sender, sender_pos, receiver, receiver_pos, send_time, " +
+  whole("client_msg_id");
+export const MESSAGE_COLUMNS = `${NUMBER_COLUMNS}, type, ${whole("body")}, ${whole("extra")}`;
 
 function wrong(column: string, value: unknown): Error {
   return new TypeError(`Cannot read column ${column}: it is ${typeof value}`);

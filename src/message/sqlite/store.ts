@@ -11,7 +11,7 @@ import type {
   StoredContent,
   StoreHealth,
 } from "../message_store.ts";
-import { JobQueue } from "./job_queue.ts";
+import { closed, JobQueue } from "./job_queue.ts";
 import type { Lane } from "./lane.ts";
 import { ASK, packRange, type WriterState } from "./messages.ts";
 import {
@@ -167,6 +167,7 @@ export class SqliteStore implements MessageStore {
 
   /** Looks into the writer's memory, together with the others of this turn. */
   #peek(app: string, account: string, range: InboxRange): Promise<Peek | undefined> {
+    if (this.#closing) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       this.#peeks.push({ app, account, range, resolve, reject });
       if (this.#peeks.length === 1) queueMicrotask(() => this.#sendPeeks());

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { snowflakeMs } from "../../id/snowflake.ts";
 import { headOf, type Log, type Logs, type Stored } from "./logs.ts";
 import type { FullRange } from "./messages.ts";
-import { big, int, maybeText, type Row } from "./rows.ts";
+import { big, int, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
 
 /**
  * A flush takes another log while it has written fewer rows. More than a full batch adds (768 entries, 256 client ids),
@@ -48,10 +48,7 @@ export class Tail {
       `INSERT INTO dedupe (account, client_msg_id, message, created) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET message = excluded.message, created = excluded.created`,
     );
-    this.#selectFrom = db.prepare(
-      `SELECT id, send_time, conversation, seq, sender, sender_pos, receiver, receiver_pos, client_msg_id
-       FROM messages WHERE id >= ? ORDER BY id`,
-    );
+    this.#selectFrom = db.prepare(`SELECT ${NUMBER_COLUMNS} FROM messages WHERE id >= ? ORDER BY id`);
     this.#selectFrom.setReadBigInts(true);
   }
 

@@ -8,7 +8,7 @@ import { ClientIds, isForgotten } from "./client_ids.ts";
 import type { Faults } from "./faults.ts";
 import { headOf, type Log, Logs, type Stored } from "./logs.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
-import { big, int, text } from "./rows.ts";
+import { big, int, MESSAGE_COLUMNS, NUMBER_COLUMNS, text } from "./rows.ts";
 import { KIND, pairName } from "./schema.ts";
 import { storedOf, Tail, waitingRows } from "./tail.ts";
 import { problemOf, Stop, Transaction } from "./transaction.ts";
@@ -83,7 +83,7 @@ export class Writer implements Disposable {
       `INSERT INTO messages (id, conversation, seq, sender, sender_pos, receiver, receiver_pos, type, body, extra,
          send_time, key_scope, key_n, client_msg_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#selectMessage = db.prepare("SELECT * FROM messages WHERE id = ?");
+    this.#selectMessage = db.prepare(`SELECT ${MESSAGE_COLUMNS} FROM messages WHERE id = ?`);
     this.#selectMessage.setReadBigInts(true);
     this.#selectCursor = db.prepare("SELECT pos FROM cursors WHERE account = ? AND device = ?");
     this.#moveCursor = db.prepare(
@@ -275,8 +275,8 @@ export class Writer implements Disposable {
 
   #loadKeys(): void {
     const select = this.#db.prepare(
-      `SELECT * FROM (SELECT * FROM messages WHERE id >= ? AND key_scope IS NOT NULL ORDER BY id DESC LIMIT ?)
-       ORDER BY id`,
+      `SELECT * FROM (SELECT key_scope, key_n, ${NUMBER_COLUMNS} FROM messages WHERE id >= ? AND key_scope IS NOT NULL
+         ORDER BY id DESC LIMIT ?) ORDER BY id`,
     );
     select.setReadBigInts(true);
     const mono = this.#clock.mono();
@@ -287,7 +287,7 @@ export class Writer implements Disposable {
 }
 
 function newestMessage(db: DatabaseSync): Stored | undefined {
-  const select = db.prepare("SELECT * FROM messages ORDER BY id DESC LIMIT 1");
+  const select = db.prepare(`SELECT ${NUMBER_COLUMNS} FROM messages ORDER BY id DESC LIMIT 1`);
   select.setReadBigInts(true);
   const row = select.get();
   return row && storedOf(row);
