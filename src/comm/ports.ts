@@ -97,6 +97,11 @@ export interface ListenAt extends ConnOptions {
   readonly hostname: string;
   /** 0: any free port. */
   readonly port: number;
+  /**
+   * Which peers are proxies? On TCP these must begin with a PROXY protocol header (version 2), and `remote` is the
+   * client's address. On HTTP the routes read X-Forwarded-For themselves.
+   */
+  readonly isProxy?: (ip: string) => boolean;
 }
 
 /** Listens for TCP frames. Both addresses of `localhost` are bound. @throws {ImError} CONFIG when the port is taken. */

@@ -209,6 +209,31 @@ describe("a server on real sockets", () => {
     fourth.destroy();
   });
 
+  test("a TCP client behind a trusted proxy is known, and counted, by its own address", async () => {
+    const seen: string[] = [];
+    await using listening = await listenTcp({ ...LOCAL, isProxy: (ip) => ip === "127.0.0.1" }, (conn) => {
+      seen.push(conn.remote);
+      return {
+        packet: (packet) => void conn.send([packet.slice()]),
+        alive() {},
+        pinged() {},
+        drained() {},
+        closed() {},
+      };
+    });
+    const raw = new NetRaw(listening.port);
+    const header = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0, 12];
+    raw.write(new Uint8Array([...header, 203, 0, 113, 7, 10, 0, 0, 1, 0xc8, 0x23, 0x1f, 0x41]));
+    raw.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
+    await until(() => framesIn("tcp", raw.received).length === 1, "the echo");
+    expect(seen).toEqual(["203.0.113.7:51235"]);
+    const none = new NetRaw(listening.port);
+    none.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
+    await until(() => none.closed || none.ended, "dropped");
+    none.destroy();
+    raw.destroy();
+  });
+
   test("stop: every client hears SHUTDOWN, new ones are refused, and stopping twice is harmless", async () => {
     const running = await Running.start({ drainMs: 200 });
     const raws: ["tcp" | "ws", NetRaw][] = [];

@@ -1,6 +1,6 @@
 import { connEnv } from "../../comm/conn_env.ts";
 import type { Dial, ListenTcp, SocketEvents } from "../../comm/ports.ts";
-import { TcpConn } from "../../comm/tcp_conn.ts";
+import { acceptTcp } from "../node/accept_tcp.ts";
 import { descriptors } from "../node/descriptors.ts";
 import { dialWith } from "../node/dial.ts";
 import { listenOn } from "../node/listening.ts";
@@ -15,9 +15,7 @@ export const listenTcp: ListenTcp = (at, accept) => {
       return made.destroy();
     }
     made.counted = true;
-    const conn = new TcpConn(made, env);
-    made.events = conn;
-    conn.begin(accept);
+    acceptTcp(made, at, env, accept);
   });
   return listenOn("tcp", at, async (hostname, port) => {
     const listener = Bun.listen<BunSocket>({ hostname, port, allowHalfOpen: true, socket });

@@ -5,7 +5,7 @@ import { descriptors } from "../node/descriptors.ts";
 
 /** A TCP stream of Bun: its writes are partial and unbuffered, so the tail is kept here. */
 export class BunSocket implements Socket {
-  readonly remote: string;
+  remote: string;
   events!: SocketEvents;
   readonly #socket: Bun.Socket<BunSocket>;
   /** Written and not taken by the kernel. */

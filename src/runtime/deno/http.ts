@@ -103,7 +103,8 @@ class UpgradeEnv extends PlainEnv {
     this.upgraded = true;
     const socket = new NodeSocket(this.#stream);
     const conn = new WsConn(socket, this.#env);
-    socket.begin(conn);
+    socket.events = conn;
+    socket.begin();
     socket.write(bytesOf(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
         `Sec-WebSocket-Accept: ${wsAccept(key)}\r\n\r\n`,

@@ -5,30 +5,35 @@ import { plain } from "../node/bytes.ts";
 
 /** Idle before the kernel begins to ask whether the peer is there. */
 const KEEP_ALIVE_MS = 30_000;
+const OWNER = Symbol("owner");
+
+/** A stream that knows its NodeSocket, so that one set of functions serves all streams. */
+type Owned = NetSocket & { [OWNER]?: NodeSocket };
 
 /** A stream of `node:net`, made with `allowHalfOpen`, or the stream of an HTTP upgrade. */
 export class NodeSocket implements Socket {
-  readonly remote: string;
+  remote: string;
   events!: SocketEvents;
   readonly #socket: NetSocket;
   #closed = false;
   #ending = false;
   #queued = false;
+  #written: (() => void) | undefined;
 
   constructor(socket: NetSocket) {
     this.#socket = socket;
     this.remote = remoteOf(socket.remoteAddress ?? "0.0.0.0", socket.remotePort ?? 0);
+    (socket as Owned)[OWNER] = this;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.on("end", () => this.end());
-    socket.on("error", () => {}); // "close" follows
-    socket.on("close", () => this.#close());
+    socket.on("end", onEnd);
+    socket.on("error", onError);
+    socket.on("close", onClose);
   }
 
-  /** From now on `events` hears what comes. */
-  begin(events: SocketEvents): void {
-    this.events = events;
-    this.#socket.on("data", (bytes: Uint8Array) => this.#closed || this.events.data(plain(bytes)));
+  /** From now on `events` hears what comes; it must be set. */
+  begin(): void {
+    this.#socket.on("data", onData);
   }
 
   get queuedBytes(): number {
@@ -38,7 +43,7 @@ export class NodeSocket implements Socket {
   write(bytes: Uint8Array): WriteResult {
     // hot: per flush
     if (this.#closed || this.#ending) return "closed";
-    this.#socket.write(bytes, this.#written);
+    this.#socket.write(bytes, this.#written ??= () => this.#onWritten());
     // Nothing leaves within the call: Deno writes later, so that "queued" is the rule and `drained` comes soon.
     this.#queued = this.#socket.writableLength > 0;
     return this.#queued ? "queued" : "sent";
@@ -61,18 +66,40 @@ export class NodeSocket implements Socket {
   destroy(): void {
     if (this.#closed) return;
     this.#socket.destroy();
-    this.#close();
+    this.onClose();
   }
 
-  readonly #written = (): void => {
-    if (!this.#queued || this.#closed || this.#socket.writableLength > 0) return;
-    this.#queued = false;
-    if (!this.#ending) this.events.drained();
-  };
+  // ---- from the stream
 
-  #close(): void {
+  onData(bytes: Uint8Array): void {
+    if (!this.#closed) this.events.data(plain(bytes));
+  }
+
+  onClose(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.events.closed();
   }
+
+  #onWritten(): void {
+    if (!this.#queued || this.#closed || this.#socket.writableLength > 0) return;
+    this.#queued = false;
+    this.#written = undefined; // an idle channel carries no closure
+    if (!this.#ending) this.events.drained();
+  }
 }
+
+function onData(this: Owned, bytes: Uint8Array): void {
+  this[OWNER]!.onData(bytes);
+}
+
+function onEnd(this: Owned): void {
+  this[OWNER]!.end();
+}
+
+function onClose(this: Owned): void {
+  this[OWNER]!.onClose();
+}
+
+/** "close" follows. */
+function onError(): void {}

@@ -1,7 +1,7 @@
 import { createConnection, createServer, type Socket as NetSocket } from "node:net";
 import { connEnv } from "../../comm/conn_env.ts";
 import type { Dial, ListenTcp } from "../../comm/ports.ts";
-import { TcpConn } from "../../comm/tcp_conn.ts";
+import { acceptTcp } from "../node/accept_tcp.ts";
 import { dialWith } from "../node/dial.ts";
 import { listenOn } from "../node/listening.ts";
 import { NetServer } from "./net_server.ts";
@@ -14,9 +14,8 @@ export const listenTcp: ListenTcp = (at, accept) => {
     createServer({ allowHalfOpen: true }, (stream: NetSocket) => {
       if (!taken(stream)) return;
       const socket = new NodeSocket(stream);
-      const conn = new TcpConn(socket, env);
-      socket.begin(conn);
-      conn.begin(accept);
+      acceptTcp(socket, at, env, accept);
+      socket.begin();
     });
   return listenOn("tcp", at, (hostname, port) => new NetServer(make, hostname, port, at).bind());
 };
@@ -29,7 +28,8 @@ export const dial: Dial = dialWith((hostname, port, events) => {
   stream.once("connect", () => {
     const socket = new NodeSocket(stream);
     socket.events = IGNORE; // `events` may write and be closed at once
-    socket.begin(events(socket));
+    socket.events = events(socket);
+    socket.begin();
     resolve();
   });
   return promise;
