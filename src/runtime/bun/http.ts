@@ -40,6 +40,7 @@ export const serveHttp: ServeHttp = (at, fetch) => {
       hostname,
       port,
       development: false,
+      reusePort: false, // without it, `development: false` lets a second process have the same port
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: BODY_BYTES,
       fetch: (request, server) => answer(request, new BunEnv(request, server, env), fetch),
