@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { talk } from "../../tests/contract/message_store.ts";
+import { talk } from "../../tests/contract/message_talk.ts";
 import { FakeClock } from "../base/fake_clock.ts";
 import { ImError } from "../base/errors.ts";
 import { Metrics } from "../base/metrics.ts";

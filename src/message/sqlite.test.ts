@@ -1,4 +1,5 @@
-import { messageStoreContract, type StorePlace } from "../../tests/contract/message_store.ts";
+import type { StorePlace } from "../../tests/contract/message_place.ts";
+import { messageStoreContract } from "../../tests/contract/message_store.ts";
 import { tempDir } from "../../tests/support/temp.ts";
 import { openSqliteStore, type SqliteOptions, SqliteStore } from "./sqlite.ts";
 

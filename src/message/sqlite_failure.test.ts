@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
-import { stored, talk } from "../../tests/contract/message_store.ts";
+import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { type TempDir, tempDir } from "../../tests/support/temp.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { type Logger, silent } from "../base/logger.ts";

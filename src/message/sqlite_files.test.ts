@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { stored, talk } from "../../tests/contract/message_store.ts";
+import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { tempDir } from "../../tests/support/temp.ts";
 import { FakeClock } from "../base/fake_clock.ts";
 import type { ImError } from "../base/errors.ts";

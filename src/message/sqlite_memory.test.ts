@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DatabaseSync } from "node:sqlite";
-import { stored, talk } from "../../tests/contract/message_store.ts";
+import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { type TempDir, tempDir } from "../../tests/support/temp.ts";
 import { FakeClock } from "../base/fake_clock.ts";
 import { Metrics } from "../base/metrics.ts";

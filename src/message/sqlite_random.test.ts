@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { MessageModel } from "../../tests/contract/message_model.ts";
-import { talk } from "../../tests/contract/message_store.ts";
+import { talk } from "../../tests/contract/message_talk.ts";
 import { tempDir } from "../../tests/support/temp.ts";
 import type { AppendRequest, InboxRange } from "./message_store.ts";
 import { openSqliteStore, type SqliteStore } from "./sqlite.ts";

@@ -1,36 +1,13 @@
 import { expect, test } from "bun:test";
 import { ImError } from "../../src/base/errors.ts";
-import type {
-  Appended,
-  AppendRequest,
-  InboxEntry,
-  InboxPage,
-  InboxRange,
-  MessageStore,
-} from "../../src/message/message_store.ts";
-
-/** Where a store keeps its data: opened, closed and opened again. */
-export interface StorePlace extends AsyncDisposable {
-  open(): Promise<MessageStore>;
-  /** The next batch of that store fails while it is written, after its first message. */
-  failNext(store: MessageStore): Promise<void>;
-}
-
-/** An append of app kim that nothing is in the way of. */
-export function talk(sender: string, dest: string, over: Partial<AppendRequest> = {}): AppendRequest {
-  return { app: "kim", sender, dest, type: 1, body: `${sender} to ${dest}`, extra: "", startBy: Infinity, ...over };
-}
-
-/** One append, which must be stored. */
-export async function stored(store: MessageStore, request: AppendRequest): Promise<Appended> {
-  const [result] = await store.append([request]);
-  if (!result || result instanceof ImError) throw result ?? new Error("no result");
-  return result;
-}
+import type { Appended, InboxEntry, InboxPage, InboxRange, MessageStore } from "../../src/message/message_store.ts";
+import type { Check, StorePlace } from "./message_place.ts";
+import { messagesComeAgain } from "./message_store_again.ts";
+import { stored, talk } from "./message_talk.ts";
 
 /** What MessageStore promises, whoever keeps it. `make` gives an empty place. */
 export function messageStoreContract(name: string, make: () => Promise<StorePlace>): void {
-  const check = (what: string, body: (store: MessageStore, place: StorePlace) => Promise<void>) =>
+  const check: Check = (what, body) =>
     test(`MessageStore/${name}: ${what}`, async () => {
       await using place = await make();
       await using store = await place.open();
@@ -130,48 +107,6 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
     expect(await store.acked("other", "bob", "")).toBe(0);
     const [one, other] = [await store.heads("kim", ["ann"]), await store.heads("other", ["ann"])];
     expect(one[0]?.epoch).not.toBe(other[0]?.epoch);
-  });
-
-  check(
-    "a key that comes again gets the first answer, in the same batch, in another, after a restart",
-    async (store, place) => {
-      const request = talk("ann", "bob", { key: { scope: "g1_c1", n: 1, low: 1 } });
-      const [first, twin] = await store.append([request, request]) as Appended[];
-      expect(first?.duplicate).toBe(false);
-      const again = { ...first!, duplicate: true };
-      expect(twin).toEqual(again);
-      expect(await stored(store, { ...request, body: "a bug of the peer" })).toEqual(again);
-      const other = await stored(store, { ...request, key: { scope: "g1_c2", n: 1, low: 1 } });
-      expect(other).toMatchObject({ seq: 2, duplicate: false });
-      await store[Symbol.asyncDispose]();
-      await using reopened = await place.open();
-      expect(await stored(reopened, request)).toEqual(again);
-      expect((await stored(reopened, { ...request, key: { scope: "g1_c1", n: 2, low: 2 } })).seq).toBe(3);
-    },
-  );
-
-  check("what is below low was answered: it is not stored a second time", async (store) => {
-    const at = (n: number, low: number) => talk("ann", "bob", { key: { scope: "g1_c1", n, low } });
-    await store.append([at(1, 1), at(2, 1), at(3, 3)]);
-    const [late] = await store.append([at(2, 1)]);
-    expect(late).toMatchObject({ code: "SYSTEM" });
-    expect((await store.heads("kim", ["ann"]))[0]?.pos).toBe(3);
-  });
-
-  check("a client id stands for one content: again the first answer, else DUPLICATE_ID", async (store, place) => {
-    const request = talk("ann", "bob", { clientMsgId: "c1" });
-    const [first, twin, changed] = await store.append([request, request, { ...request, body: "changed" }]);
-    const again = { ...first as Appended, duplicate: true };
-    expect(twin).toEqual(again);
-    expect(changed).toMatchObject({ code: "DUPLICATE_ID" });
-    for (const other of [{ dest: "cat" }, { type: 2 }, { body: "" }, { extra: "x" }]) {
-      expect(await store.append([{ ...request, ...other }])).toMatchObject([{ code: "DUPLICATE_ID" }]);
-    }
-    expect(await stored(store, { ...request, sender: "cat" })).toMatchObject({ seq: 1, duplicate: false });
-    await store[Symbol.asyncDispose]();
-    await using reopened = await place.open();
-    expect(await stored(reopened, { ...request, key: { scope: "new", n: 1, low: 1 } })).toEqual(again);
-    expect((await reopened.heads("kim", ["ann", "bob"])).map((head) => head.pos)).toEqual([1, 2]);
   });
 
   check("contents are in the order asked for, and only for the parties", async (store) => {
@@ -285,33 +220,6 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
     expect((await reopened.heads("kim", ["a0"]))[0]?.epoch).toBe(heads[0]!.epoch);
   });
 
-  check("a batch that fails leaves nothing: no row, no number, no key", async (store, place) => {
-    const known = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 }, clientMsgId: "first" });
-    const first = await stored(store, known);
-    const lost = talk("ann", "eve", { key: { scope: "c", n: 2, low: 1 }, clientMsgId: "second" });
-    await place.failNext(store);
-    const results = await store.append([lost, known, talk("bob", "ann")]);
-    expect(results).toMatchObject([{ code: "SYSTEM" }, { ...first, duplicate: true }, { code: "SYSTEM" }]);
-    expect((await store.heads("kim", ["ann", "bob", "eve"])).map((head) => head.pos)).toEqual([1, 1, 0]);
-    expect(await stored(store, { ...lost, body: "not the same" })).toMatchObject({
-      seq: 1,
-      senderPos: 2,
-      receiverPos: 1,
-      duplicate: false,
-    });
-    expect(await stored(store, talk("bob", "ann"))).toMatchObject({ seq: 2, senderPos: 2, receiverPos: 3 });
-    const { rows } = await store.messages("kim", "ann", { after: 0, limit: 10 });
-    expect(rows.map((row) => row.body)).toEqual(["ann to bob", "not the same", "bob to ann"]);
-  });
-
-  check("what is too late to start is BUSY, unless it is stored already", async (store) => {
-    const request = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
-    const first = await stored(store, request);
-    const late = { ...request, startBy: -1 };
-    const results = await store.append([late, { ...late, key: { scope: "c", n: 2, low: 1 } }, talk("ann", "bob")]);
-    expect(results).toMatchObject([{ ...first, duplicate: true }, { code: "BUSY" }, { seq: 2 }]);
-  });
-
   check("a closed store answers what it was asked before, and then says CLOSED", async (store) => {
     const pending = store.append([talk("ann", "bob")]);
     const ack = store.ack("kim", "bob", "", 1);
@@ -340,4 +248,6 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
     expect(await other.heads("kim", ["ann"])).toEqual([{ pos: 0, epoch: "0" }]);
     expect(await stored(other, talk("ann", "bob", { clientMsgId: "c1" }))).toMatchObject({ seq: 1, duplicate: false });
   });
+
+  messagesComeAgain(check);
 }
