@@ -14,6 +14,8 @@ import { tempDir } from "../support/temp.ts";
 
 const SECRET = "a secret of thirty-two bytes, or more";
 
+const TRANSPORTS: ["ws" | "tcp"][] = [["ws"], ["tcp"]];
+
 interface At {
   readonly http: number;
   readonly tcp: number;
@@ -66,7 +68,7 @@ async function until(isSo: () => boolean, what: string): Promise<void> {
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
-test.each([["ws"], ["tcp"]] as const)("two people talk over %s, in order, with receipts", async (transport) => {
+test.each(TRANSPORTS)("two people talk over %s, in order, with receipts", async (transport) => {
   await using dir = await tempDir();
   await using dev = await server(dir.path);
   await using ann = person("ann", dev[transport]);
@@ -184,7 +186,7 @@ test("the same device logs in elsewhere: the first is kicked and stays away", as
   expect(second.client.state).toBe("online");
 });
 
-test.each([["ws"], ["tcp"]] as const)("a bad token over %s ends the login with UNAUTHORIZED", async (transport) => {
+test.each(TRANSPORTS)("a bad token over %s ends the login with UNAUTHORIZED", async (transport) => {
   await using dir = await tempDir();
   await using dev = await server(dir.path);
   await using ann = person("ann", dev[transport], { token: signToken("ann", "kim", 1, "another secret") });
