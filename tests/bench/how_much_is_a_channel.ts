@@ -65,7 +65,7 @@ async function server(connections: number): Promise<void> {
 
 /** Clients in another process while `during` runs. */
 async function round(url: string, connections: number, during: () => Promise<unknown>, echo = false): Promise<void> {
-  const runArgs = name === "deno" ? ["run", "-A"] : [];
+  const runArgs = (name as string) === "deno" ? ["run", "-A"] : [];
   const script = fileURLToPath(import.meta.url);
   const args = [...runArgs, script, `${connections}`, transport, "client", `${url} ${echo ? "echo" : "idle"}`];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "inherit", "inherit"] });

@@ -1,3 +1,4 @@
+// Over 300 lines: everything about one port, from the upgrade's head to addresses.
 import { describe, expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -8,7 +9,18 @@ import type { Accept, Fetch, Listening, Runtime } from "../../src/comm/ports.ts"
 import { OPCODE } from "../../src/protocol/frame.ts";
 import { wsFrame } from "../../src/protocol/ws_frame.ts";
 import { upgradeRoute } from "../../src/services/gateway/upgrade.ts";
-import { bytes, framesIn, hex, join, MASK, pause, Probe, text, until } from "../contract/listen_support.ts";
+import {
+  bytes,
+  clientFrame,
+  framesIn,
+  hex,
+  join,
+  MASK,
+  pause,
+  Probe,
+  text,
+  until,
+} from "../contract/listen_support.ts";
 import { NetRaw } from "../contract/wirings.ts";
 import { RUNTIME } from "../support/processes.ts";
 
@@ -240,6 +252,31 @@ describe("addresses", () => {
           "Stop what listens there, or choose another port",
       });
     }
+  });
+
+  test("a TCP client behind a trusted proxy is known, and counted, by its own address", async () => {
+    const seen: string[] = [];
+    await using listening = await runtime.listenTcp({ ...LOCAL, isProxy: (ip) => ip === "127.0.0.1" }, (conn) => {
+      seen.push(conn.remote);
+      return {
+        packet: (packet) => void conn.send([packet.slice()]),
+        alive() {},
+        pinged() {},
+        drained() {},
+        closed() {},
+      };
+    });
+    const raw = new NetRaw(listening.port);
+    const header = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0, 12];
+    raw.write(new Uint8Array([...header, 203, 0, 113, 7, 10, 0, 0, 1, 0xc8, 0x23, 0x1f, 0x41]));
+    raw.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
+    await until(() => framesIn("tcp", raw.received).length === 1, "the echo");
+    expect(seen).toEqual(["203.0.113.7:51235"]);
+    const none = new NetRaw(listening.port);
+    none.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
+    await until(() => none.closed || none.ended, "dropped");
+    none.destroy();
+    raw.destroy();
   });
 
   test("an address that is not this machine's: CONFIG", async () => {

@@ -131,7 +131,7 @@ describe("a server on real sockets", () => {
       slow.pause();
       const reading = setInterval(() => (slow.resume(), slow.socket.read(1), slow.pause()), 1_000);
       let longestMs = 0;
-      let seen = 0;
+      let served = 0;
       try {
         const packet = new Uint8Array(32 << 10);
         // The kernel takes some megabytes for the slow one before anything waits here.
@@ -139,18 +139,19 @@ describe("a server on real sockets", () => {
           const start = performance.now();
           running.server.push("slow", packet);
           running.server.push("quick", bytes(`push ${i}`));
-          seen = i + 1;
-          await until(() => framesIn(transport, quick.received).length === seen, "the quick one's push");
+          await until(() => framesIn(transport, quick.received).length === 1, "the quick one's push");
+          expect(text(framesIn(transport, quick.received)[0]!.payload)).toBe(`push ${i}`);
           longestMs = Math.max(longestMs, performance.now() - start);
-          if (seen % 50 === 0) await pause(5);
-          if (seen > 100) quick.forget(0);
+          quick.forget(quick.receivedBytes);
+          served++;
+          if (served % 50 === 0) await pause(5);
         }
       } finally {
         clearInterval(reading);
       }
       expect(running.ends).toEqual([["slow", CLOSE.SLOW]]);
       expect(longestMs).toBeLessThan(1_000);
-      expect(framesIn(transport, quick.received).length).toBe(seen);
+      expect(served).toBeGreaterThan(8);
       slow.destroy();
       quick.destroy();
     },
@@ -207,31 +208,6 @@ describe("a server on real sockets", () => {
     const fourth = new NetRaw(running.ws);
     expect(await fourth.handshake()).toMatch(/^HTTP\/1.1 503 /);
     fourth.destroy();
-  });
-
-  test("a TCP client behind a trusted proxy is known, and counted, by its own address", async () => {
-    const seen: string[] = [];
-    await using listening = await listenTcp({ ...LOCAL, isProxy: (ip) => ip === "127.0.0.1" }, (conn) => {
-      seen.push(conn.remote);
-      return {
-        packet: (packet) => void conn.send([packet.slice()]),
-        alive() {},
-        pinged() {},
-        drained() {},
-        closed() {},
-      };
-    });
-    const raw = new NetRaw(listening.port);
-    const header = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0, 12];
-    raw.write(new Uint8Array([...header, 203, 0, 113, 7, 10, 0, 0, 1, 0xc8, 0x23, 0x1f, 0x41]));
-    raw.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
-    await until(() => framesIn("tcp", raw.received).length === 1, "the echo");
-    expect(seen).toEqual(["203.0.113.7:51235"]);
-    const none = new NetRaw(listening.port);
-    none.write(clientFrame("tcp", OPCODE.BINARY, bytes("hi")));
-    await until(() => none.closed || none.ended, "dropped");
-    none.destroy();
-    raw.destroy();
   });
 
   test("stop: every client hears SHUTDOWN, new ones are refused, and stopping twice is harmless", async () => {
