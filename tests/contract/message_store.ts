@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ImError } from "../../src/base/errors.ts";
-import type { Appended, InboxEntry, InboxPage, InboxRange, MessageStore } from "../../src/message/message_store.ts";
+import type { Appended, InboxEntry, InboxPage, InboxRange } from "../../src/message/message_store.ts";
 import type { Check, StorePlace } from "./message_place.ts";
 import { messagesComeAgain } from "./message_store_again.ts";
 import { stored, talk } from "./message_talk.ts";
