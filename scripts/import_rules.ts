@@ -19,7 +19,7 @@ const ALL: readonly Power[] = ["runtime", "time", "chance", "console"];
 
 /** src/ARCHITECTURE.md draws this table. What is not in `may` is refused; nobody has `cli` or `tests` there. */
 export const AREAS: readonly Area[] = [
-  { name: "tests", files: /^tests\/|\.test\.ts$/, may: "*", packages: "*", powers: ALL },
+  { name: "tests", files: /^tests\/|\.(test|fixture)\.ts$/, may: "*", packages: "*", powers: ALL },
   { name: "scripts", files: /^scripts\//, may: "*", packages: "*", powers: ALL },
 
   { name: "the clock", files: /^src\/base\/(fake_)?clock\.ts$/, may: [], powers: ["time"] },
