@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly gateId: string;
   /** Makes the request recognisable when it is forwarded again. */
   readonly key: RequestKey | undefined;
+  /** Monotonic ms at which the request reached this logic server. */
+  readonly arrivedMs: number;
   /** Monotonic ms by which the work must have begun. */
   readonly startBy: number;
   /** The request was forwarded before and may have been carried out. */

@@ -22,7 +22,6 @@ export function measure(clock: Clock, metrics: Metrics, known: readonly string[]
   ]));
   return async (ctx, next) => {
     const command = names.has(ctx.header.command) ? ctx.header.command : "other";
-    const start = clock.mono();
     try {
       const body = await next();
       count(command, "SUCCESS");
@@ -31,7 +30,7 @@ export function measure(clock: Clock, metrics: Metrics, known: readonly string[]
       count(command, ImError.from(thrown).code);
       throw thrown;
     } finally {
-      seconds.get(command)?.observe((clock.mono() - start) / 1000);
+      seconds.get(command)?.observe((clock.mono() - ctx.arrivedMs) / 1000);
     }
   };
 }

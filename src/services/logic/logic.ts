@@ -40,7 +40,7 @@ export class LogicServer implements DownlinkEvents {
   up(packet: Upward, from: Downlink): void {
     if (!this.#links.has(from.peerId)) this.#links.set(from.peerId, from);
     this.#running++;
-    const ctx = new Request(packet, this);
+    const ctx = new Request(packet, this, this.#deps.clock.mono());
     // hot: per request. The handler runs up to its first await right here, so a channel's order is kept.
     this.#router.run(ctx, packet.body).then(
       (body) => this.#answer(ctx, body, from),
@@ -124,6 +124,7 @@ class Request implements CommandContext {
   readonly channelId: string;
   readonly gateId: string;
   readonly key: RequestKey | undefined;
+  readonly arrivedMs: number;
   readonly startBy: number;
   readonly again: boolean;
   status = 0;
@@ -131,7 +132,7 @@ class Request implements CommandContext {
   later: (() => Promise<void> | void)[] | undefined;
   readonly #server: LogicServer;
 
-  constructor(packet: Upward, server: LogicServer) {
+  constructor(packet: Upward, server: LogicServer, arrivedMs: number) {
     this.header = packet.header;
     this.app = packet.app;
     this.account = packet.account;
@@ -140,6 +141,7 @@ class Request implements CommandContext {
     this.channelId = packet.header.channelId;
     this.gateId = packet.gateId;
     this.key = packet.key;
+    this.arrivedMs = arrivedMs;
     this.startBy = packet.startBy;
     this.again = packet.again;
     this.#server = server;

@@ -1,4 +1,5 @@
 import { ImError } from "../../../base/errors.ts";
+import type { Histogram } from "../../../base/metrics.ts";
 import type { CommandContext } from "../../../command/context.ts";
 import type { Appended } from "../../../message/message_store.ts";
 import { encodeBody } from "../../../protocol/bodies.ts";
@@ -8,10 +9,14 @@ import { codePoints, isName } from "../../../protocol/names.ts";
 import type { Target } from "../../../protocol/route.ts";
 import type { LogicDeps } from "../deps.ts";
 
-type TalkDeps = Pick<LogicDeps, "sessions" | "batcher" | "afterReply">;
+type TalkDeps = Pick<LogicDeps, "clock" | "metrics" | "sessions" | "batcher" | "afterReply">;
 
 /** chat.user.talk: stores the message and replies once it is durable; delivery starts after the reply and cannot change it. */
 export function userTalk(deps: TalkDeps) {
+  const pushSeconds = deps.metrics.histogram(
+    "petrel_push_seconds",
+    "From a talk's arrival at logic to its push leaving",
+  );
   return async (ctx: CommandContext, request: pkt.MessageReq): Promise<pkt.MessageResp> => {
     const { app, account: sender, key, startBy, again } = ctx;
     const dest = ctx.header.dest;
@@ -31,7 +36,7 @@ export function userTalk(deps: TalkDeps) {
       again,
     });
     ctx.pos = stored.senderPos;
-    ctx.after(() => deliver(deps, ctx, request, stored));
+    ctx.after(() => deliver(deps, pushSeconds, ctx, request, stored));
     return {
       messageId: stored.messageId,
       sendTime: stored.sendTime,
@@ -57,7 +62,13 @@ function check(field: string, text: string, most: number): void {
  * Pushes to every device of the receiver and to the sender's other devices. A duplicate is pushed again too: its first
  * push may have been lost with the server that stored it, and a channel that has its position drops it.
  */
-async function deliver(deps: TalkDeps, ctx: CommandContext, request: pkt.MessageReq, stored: Appended): Promise<void> {
+async function deliver(
+  deps: TalkDeps,
+  pushSeconds: Histogram,
+  ctx: CommandContext,
+  request: pkt.MessageReq,
+  stored: Appended,
+): Promise<void> {
   if (deps.afterReply) await deps.afterReply();
   const { account: sender, header: { dest } } = ctx;
   const targets: Target[] = [];
@@ -81,4 +92,5 @@ async function deliver(deps: TalkDeps, ctx: CommandContext, request: pkt.Message
       clientMsgId: request.clientMsgId,
     }),
   );
+  pushSeconds.observe((deps.clock.mono() - ctx.arrivedMs) / 1000);
 }
