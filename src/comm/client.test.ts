@@ -129,6 +129,22 @@ describe("Client", () => {
     expect(bench.conns.length).toBe(1);
   });
 
+  test("a link's client comes back whatever it was told, and keeps trying from its start", async () => {
+    const bench = await new Bench().start({ reconnect: { baseMs: 1_000 }, reconnectAlways: true });
+    const { port } = bench.listening;
+    await bench.listening[Symbol.asyncDispose]();
+    bench.client.start();
+    await settle();
+    expect(bench.ends).toEqual([[CLOSE.GONE, 500]]);
+    await bench.listen(port);
+    bench.clock.advance(500);
+    await settle();
+    bench.conns[0]!.close(CLOSE.PROTOCOL);
+    await settle();
+    expect(bench.ends.at(-1)).toEqual([CLOSE.PROTOCOL, 1_000]);
+    await stopped(bench);
+  });
+
   test("the first connection that fails is thrown, not repeated", async () => {
     const bench = await new Bench().start({ reconnect: {} });
     await bench.listening[Symbol.asyncDispose]();

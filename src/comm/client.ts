@@ -38,6 +38,8 @@ export interface ClientOptions {
   readonly rules: ChannelRules;
   /** How to try again when a connection ended with a reason that says so; undefined: never. */
   readonly reconnect: BackoffOptions | undefined;
+  /** Tries again whatever the reason: for links, whose peers say little about why. */
+  readonly reconnectAlways: boolean;
 }
 
 export const CLIENT_DEFAULTS: ClientOptions = {
@@ -47,6 +49,7 @@ export const CLIENT_DEFAULTS: ClientOptions = {
   frameBytes: LIMITS.link.frameBytes,
   rules: { ...CHANNEL_RULES, readWaitMs: 180_000 },
   reconnect: undefined,
+  reconnectAlways: false,
 };
 
 export interface ClientDeps {
@@ -64,7 +67,7 @@ export interface ClientDeps {
 /**
  * The client side of a connection: dials, greets, keeps it alive, and dials again when that helps.
  *
- *   connect() ──► dialling ──► open ──ended──► waiting ──back-off──► dialling …
+ *   start() ────► dialling ──► open ──ended──► waiting ──back-off──► dialling …
  *                    └──failed──────────────────┘           stop() from anywhere: the end
  */
 export class Client implements ChannelHost<undefined>, AsyncDisposable {
@@ -113,6 +116,11 @@ export class Client implements ChannelHost<undefined>, AsyncDisposable {
   async connect(): Promise<void> {
     if (this.#stopped) throw new ImError("CLOSED", "Cannot connect: the client was stopped");
     await this.#dial();
+  }
+
+  /** As `connect`, without waiting for it: a first attempt that fails is followed by others like a later one. */
+  start(): void {
+    this.#attempt();
   }
 
   /** Queues a packet. False: there is no connection at the moment, or it is too slow. */
@@ -173,14 +181,18 @@ export class Client implements ChannelHost<undefined>, AsyncDisposable {
   }
 
   #again(why: CloseReason): void {
-    const inMs = this.#stopped || !this.#options.reconnect || !why.reconnect ? undefined : this.#backoff.next();
+    const { reconnect, reconnectAlways } = this.#options;
+    const wanted = !this.#stopped && reconnect !== undefined && (why.reconnect || reconnectAlways);
+    const inMs = wanted ? this.#backoff.next() : undefined;
     this.#deps.listener.disconnected(why, inMs);
     if (inMs === undefined || this.#stopped) return;
-    this.#waiting = this.clock.after(inMs, () => {
-      this.#dial().catch((thrown) => {
-        this.log.warn("connecting failed", { id: this.#options.id, error: thrown });
-        this.#again(CLOSE.GONE);
-      });
+    this.#waiting = this.clock.after(inMs, () => this.#attempt());
+  }
+
+  #attempt(): void {
+    this.#dial().catch((thrown) => {
+      this.log.warn("connecting failed", { id: this.#options.id, error: thrown });
+      this.#again(CLOSE.GONE);
     });
   }
 }

@@ -109,6 +109,7 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
   /** What listens belongs to this server from now on: it is stopped with it. */
   listening(listening: Listening): void {
     this.#listenings.push(listening);
+    if (this.#stopped) void listening[Symbol.asyncDispose]();
   }
 
   /** Takes a connection. One too many is told so, then closed. */
