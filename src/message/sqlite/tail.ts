@@ -11,6 +11,8 @@ import { big, int, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
 const FLUSH_ROWS = 1_200;
 /** A log with so many waiting rows is written out of turn, so that it never takes long. */
 const LONG_LOG = 500;
+/** Rows of one log that one statement inserts: a statement costs more than a row, most of all on Deno. */
+const ROWS_PER_INSERT = 8;
 /** While logs are many, this many rows may wait for each, so that their leaves are worth touching. */
 const ROWS_PER_LOG = 16;
 /** How far the limit grows with the number of logs. */
@@ -33,7 +35,8 @@ export class Tail {
   readonly #long = new Set<Log>();
   #rows = 0;
   readonly #logs: Logs;
-  readonly #insertEntry: StatementSync;
+  /** At index n - 1: inserts n rows of one log. */
+  readonly #insertEntries: readonly StatementSync[];
   readonly #insertDedupe: StatementSync;
   readonly #selectFrom: StatementSync;
 
@@ -41,9 +44,7 @@ export class Tail {
   constructor(db: DatabaseSync, logs: Logs, least: number) {
     this.#least = least;
     this.#logs = logs;
-    this.#insertEntry = db.prepare(
-      "INSERT INTO entries (log, pos, message, direction, peer, send_time) VALUES (?, ?, ?, ?, ?, ?)",
-    );
+    this.#insertEntries = Array.from({ length: ROWS_PER_INSERT }, (_, i) => db.prepare(insertOf(i + 1)));
     this.#insertDedupe = db.prepare(
       `INSERT INTO dedupe (account, client_msg_id, message, created) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET message = excluded.message, created = excluded.created`,
@@ -134,23 +135,42 @@ export class Tail {
   }
 
   #write(log: Log): number {
-    let clientIds = 0;
-    for (const one of log.waiting) {
-      const sent = log.id === one.sender;
-      const peer = sent ? one.receiver : one.sender;
-      this.#insertEntry.run(log.id, ++log.written, one.id, sent ? 1 : 0, peer, one.sendTime);
-      if (sent && one.clientMsgId !== undefined) {
-        this.#insertDedupe.run(log.id, one.clientMsgId, one.id, snowflakeMs(one.id));
-        clientIds++;
-      }
+    const { waiting } = log;
+    for (let i = 0; i < waiting.length; i += ROWS_PER_INSERT) {
+      this.#insert(log, log.written + 1 + i, waiting.slice(i, i + ROWS_PER_INSERT));
     }
-    this.#rows -= log.waiting.length;
+    let clientIds = 0;
+    for (const one of waiting) {
+      if (one.clientMsgId === undefined || one.sender !== log.id) continue;
+      this.#insertDedupe.run(log.id, one.clientMsgId, one.id, snowflakeMs(one.id));
+      clientIds++;
+    }
+    log.written += waiting.length;
+    this.#rows -= waiting.length;
     log.waiting = [];
     log.clientIds = undefined;
     this.#waiting.delete(log.id);
     this.#long.delete(log);
     return clientIds;
   }
+
+  /** hot: three rows per message */
+  #insert(log: Log, pos: number, rows: readonly Stored[]): void {
+    const values: (number | bigint)[] = [log.id, pos];
+    for (const one of rows) {
+      const sent = log.id === one.sender;
+      values.push(one.id, sent ? 1 : 0, sent ? one.receiver : one.sender, one.sendTime);
+    }
+    this.#insertEntries[rows.length - 1]!.run(...values);
+  }
+}
+
+/** SQL for rows of one log that follow each other: ?1 is the log, ?2 the first position, then four values each. */
+function insertOf(rows: number): string {
+  const row = (i: number) => `(?1, ?2 + ${i}, ${[3, 4, 5, 6].map((value) => `?${value + 4 * i}`).join(", ")})`;
+  return `INSERT INTO entries (log, pos, message, direction, peer, send_time) VALUES ${
+    Array.from({ length: rows }, (_, i) => row(i)).join(", ")
+  }`;
 }
 
 /** A row of `messages`, read with big integers. */
