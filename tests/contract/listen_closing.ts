@@ -166,7 +166,7 @@ export function closingContract(wiring: Wiring): void {
       const start = performance.now();
       server.conn.close(CLOSE.SHUTDOWN);
       await closed(server);
-      expect(performance.now() - start).toBeLessThan(2_200);
+      expect((performance.now() - start) * wiring.speed).toBeLessThan(3_500);
       await finished(server, CLOSE.SHUTDOWN);
       await until(() => closeIn(transport, raw.received) !== undefined, "the close frame");
       expect(closeIn(transport, raw.received)).toEqual(told(CLOSE.SHUTDOWN, transport));
@@ -182,8 +182,8 @@ export function closingContract(wiring: Wiring): void {
       const start = performance.now();
       server.conn.close(CLOSE.SLOW);
       await closed(server);
-      expect(performance.now() - start).toBeGreaterThan(1_400);
-      expect(performance.now() - start).toBeLessThan(2_500);
+      expect((performance.now() - start) * wiring.speed).toBeGreaterThan(1_400);
+      expect((performance.now() - start) * wiring.speed).toBeLessThan(3_500);
       await finished(server, CLOSE.SLOW);
       raw.destroy();
     });

@@ -15,6 +15,8 @@ export interface Wiring {
   raw(url: string): Promise<Raw>;
   /** Bytes that may disappear in the kernel's buffers before a write is "queued". */
   readonly kernelBytes: number;
+  /** Its clock runs so many times faster. */
+  readonly speed: number;
 }
 
 /** A byte stream that shows what it got. */
