@@ -2,7 +2,8 @@ import { expect } from "bun:test";
 import { clientFrame, OPCODE } from "../../src/load/frames.ts";
 import { encodePacket } from "../../src/load/packet.ts";
 import { MessageWriter } from "../../src/load/proto.ts";
-import { type Attack, commands, type Stand, TRANSPORTS } from "./bad_input_stand.ts";
+import { TRANSPORTS } from "../integration/system_local.ts";
+import { type Attack, commands, type Stand } from "./bad_input_stand.ts";
 
 const LIMIT_MS = 15_000;
 const TALK = "chat.user.talk";

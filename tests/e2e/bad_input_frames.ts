@@ -4,6 +4,7 @@ import { encodePacket, PING } from "../../src/load/packet.ts";
 import { MessageWriter } from "../../src/load/proto.ts";
 import type { WireClient } from "../../src/load/wire_client.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/close_reason.ts";
+import { TRANSPORTS } from "../integration/system_local.ts";
 import {
   type Attack,
   BAD_PACKETS,
@@ -12,7 +13,6 @@ import {
   expectEnd,
   logins,
   type Stand,
-  TRANSPORTS,
 } from "./bad_input_stand.ts";
 
 const KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);

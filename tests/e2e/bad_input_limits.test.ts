@@ -5,7 +5,8 @@ import { MessageWriter } from "../../src/load/proto.ts";
 import { parseServerUrl, WireConn, type WireSink } from "../../src/load/wire_conn.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
 import { until } from "./bad_input_bystanders.ts";
-import { attacks, closes, expectEnd, REFUSED, replies, Stand, type Transport, TRANSPORTS } from "./bad_input_stand.ts";
+import { type Transport, TRANSPORTS } from "../integration/system_local.ts";
+import { attacks, closes, expectEnd, REFUSED, replies, Stand } from "./bad_input_stand.ts";
 
 const RATE = 20;
 /** The forty connections of the bystanders fit. */

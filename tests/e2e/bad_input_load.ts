@@ -7,16 +7,8 @@ import type { WireClient } from "../../src/load/wire_client.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
 import { type Child, RUNTIME, start, startScript } from "../support/processes.ts";
 import { until } from "./bad_input_bystanders.ts";
-import {
-  type Attack,
-  closes,
-  expectEnd,
-  logins,
-  type Stand,
-  type Transport,
-  TRANSPORTS,
-  wait,
-} from "./bad_input_stand.ts";
+import { type Transport, TRANSPORTS } from "../integration/system_local.ts";
+import { type Attack, closes, expectEnd, logins, type Stand, wait } from "./bad_input_stand.ts";
 
 /** Deadlines that the stand of these attacks is given, ms. */
 export const DEADLINES = { loginWaitMs: 2_000, oldestMs: 2_000 } as const;

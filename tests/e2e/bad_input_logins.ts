@@ -4,16 +4,8 @@ import { expect } from "bun:test";
 import { encodePacket, MAGIC, type Packet } from "../../src/load/packet.ts";
 import { Message, MessageWriter } from "../../src/load/proto.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/close_reason.ts";
-import {
-  type Attack,
-  closes,
-  expectEnd,
-  logins,
-  SECRET,
-  type Stand,
-  type Transport,
-  TRANSPORTS,
-} from "./bad_input_stand.ts";
+import { SECRET, type Transport, TRANSPORTS } from "../integration/system_local.ts";
+import { type Attack, closes, expectEnd, logins, type Stand } from "./bad_input_stand.ts";
 
 const HOUR = 3600;
 const nowSeconds = () => Date.now() / 1000;

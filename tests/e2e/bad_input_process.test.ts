@@ -4,7 +4,8 @@ import { type ServerProcess, startServer } from "../../src/load/server_process.t
 import { dayToken } from "../../src/load/token.ts";
 import { ROOT, RUNTIME, startScript } from "../support/processes.ts";
 import { Bystanders, type Place } from "./bad_input_bystanders.ts";
-import { SECRET } from "./bad_input_stand.ts";
+import { SECRET } from "../integration/system_local.ts";
+
 import { tempDir } from "../support/temp.ts";
 
 const MAIN = "src/cli/main.ts";

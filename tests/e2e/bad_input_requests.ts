@@ -3,16 +3,8 @@ import { encodePacket } from "../../src/load/packet.ts";
 import { Message, MessageWriter } from "../../src/load/proto.ts";
 import type { WireClient } from "../../src/load/wire_client.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
-import {
-  type Attack,
-  closes,
-  commands,
-  type CounterName,
-  expectEnd,
-  replies,
-  type Stand,
-  TRANSPORTS,
-} from "./bad_input_stand.ts";
+import { TRANSPORTS } from "../integration/system_local.ts";
+import { type Attack, closes, commands, type CounterName, expectEnd, replies, type Stand } from "./bad_input_stand.ts";
 
 const TALK = "chat.user.talk", ACK = "chat.talk.ack", INDEX = "chat.offline.index", CONTENT = "chat.offline.content";
 const message = (body: string, extra = "") => new MessageWriter().int(1, 1).text(2, body).text(3, extra).done();

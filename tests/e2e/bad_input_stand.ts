@@ -1,26 +1,18 @@
 import process from "node:process";
 import { expect, test } from "bun:test";
-import * as runtime from "#runtime";
 import type { Labels } from "../../src/base/metrics.ts";
-import { silent } from "../../src/base/logger.ts";
-import { type DevConfig, type DevSystem, startDev } from "../../src/cli/dev_system.ts";
-import { signToken } from "../../src/load/token.ts";
-import { WireClient, type WireClientOptions } from "../../src/load/wire_client.ts";
-import type { LoginOptions } from "../../src/load/wire_login.ts";
+import type { DevConfig } from "../../src/cli/dev_system.ts";
+import type { WireClient } from "../../src/load/wire_client.ts";
 import type { CloseReason } from "../../src/protocol/close_reason.ts";
-import { type TempDir, tempDir } from "../support/temp.ts";
-import { Bystanders, type Figures, type Place, quantile, until } from "./bad_input_bystanders.ts";
-
-export type Transport = "ws" | "tcp";
-export const TRANSPORTS = ["ws", "tcp"] as const;
-export const SECRET = "a secret of the tests, thirty-two bytes";
+import { LocalSystem } from "../integration/system_local.ts";
+import { tempDir } from "../support/temp.ts";
+import { Bystanders, type Figures, quantile, until } from "./bad_input_bystanders.ts";
 
 /** Bystanders may wait so much longer than usual. */
 const MORE_MS = 100;
 const NORMAL_MS = 2_000;
 /** An attack that is over sooner is made again, so that some messages of bystanders meet it. */
 const ATTACK_MS = 100;
-const LOOPBACK = { hostname: "127.0.0.1", port: 0 } as const;
 
 /** A counter of the server: name and labels. */
 export type CounterName = readonly [name: string, labels?: Labels];
@@ -35,22 +27,14 @@ export const BAD_PACKETS: CounterName = ["petrel_bad_packets_total"];
 export const REFUSED: CounterName = ["petrel_connections_refused_total"];
 
 /** A dev system in this process, with bystanders whose usual latency was measured. */
-export class Stand implements Place, AsyncDisposable {
-  system!: DevSystem;
+export class Stand extends LocalSystem {
   bystanders!: Bystanders;
   /** Reply p99 of the bystanders with nobody else there, ms. */
   normalMs = 0;
   readonly kept: Figures[] = [];
-  readonly data: TempDir;
-  readonly #config: Partial<DevConfig>;
-  #names = 0;
 
-  private constructor(data: TempDir, config: Partial<DevConfig>) {
-    this.data = data;
-    this.#config = config;
-  }
-
-  static async start(config: Partial<DevConfig> = {}, normalMs = NORMAL_MS): Promise<Stand> {
+  /** `normalMs`: how long the bystanders are alone. */
+  static override async start(config: Partial<DevConfig> = {}, normalMs = NORMAL_MS): Promise<Stand> {
     const stand = new Stand(await tempDir(), config);
     await stand.restart();
     stand.bystanders = await Bystanders.start(stand);
@@ -61,51 +45,6 @@ export class Stand implements Place, AsyncDisposable {
     stand.normalMs = quantile(figures.latencies, 0.99);
     stand.kept.push(figures);
     return stand;
-  }
-
-  /** Stops the system, if one runs, and starts another one on the same data. */
-  async restart(): Promise<void> {
-    await this.system?.[Symbol.asyncDispose]();
-    const config: DevConfig = {
-      http: LOOPBACK,
-      tcp: LOOPBACK,
-      data: this.data.in("data"),
-      sync: "full",
-      secret: SECRET,
-      serviceId: "gate01",
-      node: 0,
-      devices: 16,
-      messageRate: 0,
-      connectionsPerIp: 0,
-      origins: ["*"],
-      drainMs: 100,
-      fault: "",
-      ...this.#config,
-    };
-    this.system = await startDev(config, runtime, silent);
-  }
-
-  get ws(): string {
-    return this.system.ws;
-  }
-  get tcp(): string {
-    return this.system.tcp;
-  }
-  readonly token = (account: string, seconds = 3600): string =>
-    signToken(SECRET, { acc: account, app: "kim", exp: Date.now() / 1000 + seconds });
-
-  /** An account nobody has used yet. */
-  name(role: string): string {
-    return `${role}-${++this.#names}`;
-  }
-
-  /** Connected, not logged in. */
-  open(transport: Transport, options?: WireClientOptions): Promise<WireClient> {
-    return WireClient.open(this[transport], options);
-  }
-
-  login(transport: Transport, account: string, options?: WireClientOptions & LoginOptions): Promise<WireClient> {
-    return WireClient.login(this[transport], this.token(account), options);
   }
 
   read([name, labels]: CounterName): number {
@@ -163,10 +102,9 @@ export class Stand implements Place, AsyncDisposable {
     ].join("\n");
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.bystanders?.[Symbol.asyncDispose]();
-    await this.system?.[Symbol.asyncDispose]();
-    await this.data[Symbol.asyncDispose]();
+    await super[Symbol.asyncDispose]();
   }
 }
 
