@@ -235,23 +235,26 @@ export class PetrelClient {
   /** What to hand over: not what this client sent itself and has not heard the answer of. */
   #incoming(message: Message): Message | undefined {
     const { own, clientMsgId, messageId, sendTime, seq } = message;
-    if (!own || clientMsgId === "" || !this.#outbox.settle(clientMsgId, { messageId, sendTime, seq })) return message;
-    this.#delivery.markSeen(messageId);
-    return undefined;
+    const ours = own && clientMsgId !== "" && this.#outbox.settle(clientMsgId, { messageId, sendTime, seq });
+    return ours ? undefined : message;
   }
 
-  /** A talk was answered: its place in our own inbox holds nothing new. */
+  /**
+   * What we sent is not handed over when it comes along the inbox, also not in the next run: that is saved before the
+   * message itself is forgotten.
+   */
   #stored(messageId: bigint, pos: number): void {
     this.#delivery.markSeen(messageId);
+    this.#savePosition();
     if (pos > 0) this.#inbox.offer(pos, messageId, undefined);
   }
 
   #stepDone({ pos, messageId, log }: Step): void {
-    if (pos > 0) {
-      if (log !== this.#inbox.log) return; // of a log that is no more
-      this.#handled = { pos, log };
+    // A position of a log that is no more means nothing, but its message was handed over.
+    if (pos === 0 || log === this.#inbox.log) {
+      if (pos > 0) this.#handled = { pos, log };
+      if (pos > 0 || messageId !== 0n) this.#acker.handled(pos, messageId);
     }
-    if (pos > 0 || messageId !== 0n) this.#acker.handled(pos, messageId);
     this.#savePosition();
   }
 

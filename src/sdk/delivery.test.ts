@@ -117,4 +117,27 @@ describe("handlers", () => {
     await settle();
     expect((await storage.load()).position).toMatchObject({ cursor: 1, seen: ["1000001"] });
   });
+
+  test("what is handed over while the log is made anew is remembered for the next run", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const storage = new MemoryStorage();
+    const first = await onlineClient(server, clock, { storage });
+    let open = () => {};
+    first.client.onMessage(() => new Promise<void>((resolve) => open = resolve));
+    server.push = (pos, send) => pos === 1 ? send() : undefined;
+    server.answer = ({ header }) => header.command === SYNC ? "silence" : undefined; // the log gets no name
+    server.say("ann", "bob", "1");
+    await settle();
+    server.channels[0]!.cut();
+    await settle();
+    clock.advance(500);
+    await settle();
+    open();
+    await settle();
+    await first.client.close();
+    server.answer = () => undefined;
+    const second = await onlineClient(server, clock, { storage });
+    expect([first.bodies(), second.bodies()]).toEqual([["1"], []]);
+  });
 });

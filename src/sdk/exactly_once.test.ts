@@ -38,8 +38,12 @@ async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean
   const handed: string[] = [];
   let said = 0;
   let talked = 0;
+  let runs = 0;
   const begin = () => {
-    const { client } = fakeClient(server, clock, { storage, random: Math.random, waiting: 100_000 });
+    // The first numbers make the client's ids, which have to differ from those of the runs before.
+    const forIds = Array<number>(4).fill(++runs / 1_000);
+    const random = () => forIds.pop() ?? dice.next().value / 100;
+    const { client } = fakeClient(server, clock, { storage, random, waiting: 100_000 });
     client.onMessage(({ body }) => {
       handed.push(body);
       return slow ? Promise.resolve() : undefined;

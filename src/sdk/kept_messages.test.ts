@@ -77,4 +77,37 @@ describe("a storage that keeps messages", () => {
     await client.login();
     expect(client.state).toBe("online");
   });
+
+  test("what was answered while older messages were missing is not handed over by the next client", async () => {
+    const server = new FakeServer();
+    const storage = new MemoryStorage();
+    server.say("ann", "bob", "0");
+    const first = await withLog(server, new FakeClock(), { storage });
+    server.push = () => {};
+    server.say("ann", "bob", "lost");
+    await first.client.talk("ann", "mine").done;
+    await first.client.close();
+    const second = await withLog(server, new FakeClock(), { storage });
+    await settle();
+    server.push = (_pos, send) => send();
+    for (const row of server.inbox("bob").slice(1)) server.online("bob")[0]!.push(row);
+    await settle();
+    expect([...first.bodies(), ...second.bodies()]).toEqual(["0", "lost"]);
+  });
+
+  test("an answer is remembered before the message is forgotten", async () => {
+    const server = new FakeServer();
+    const writes: string[] = [];
+    const storage: ClientStorage = {
+      load: () => Promise.resolve<Saved>({}),
+      savePosition: ({ seen }) => Promise.resolve(void writes.push(`seen ${seen.length}`)),
+      saveMessage: () => Promise.resolve(void writes.push("save")),
+      dropMessage: () => Promise.resolve(void writes.push("drop")),
+    };
+    const { client } = await withLog(server, new FakeClock(), { storage });
+    writes.length = 0;
+    await client.talk("ann", "hi").done;
+    await settle();
+    expect(writes.slice(0, 3)).toEqual(["save", "seen 1", "drop"]);
+  });
 });

@@ -20,7 +20,7 @@ export interface OutboxOptions {
 export interface OutboxEvents {
   /** The state of a message changed. */
   sent(message: SentMessage): void;
-  /** An answer: the message stands at that position of our own inbox (0: unknown). */
+  /** A message of ours is stored, at that position of our own inbox (0: unknown). Told before it is settled. */
   stored(messageId: bigint, pos: number): void;
   /** A message was settled: it need not be saved any more. */
   settled(id: string): void;
@@ -110,7 +110,7 @@ export class Outbox {
    */
   settle(id: string, receipt: Receipt): boolean {
     const message = this.#byId.get(id);
-    if (message) this.#stored(message, receipt);
+    if (message) this.#stored(message, receipt, 0);
     return message !== undefined;
   }
 
@@ -172,8 +172,7 @@ export class Outbox {
       (answer) => {
         const { messageId, sendTime, seq, userSeq } = decodeBody(pkt.MessageResp, answer);
         queue.backoff = undefined;
-        this.#stored(message, { messageId, sendTime, seq });
-        this.#events.stored(messageId, userSeq);
+        this.#stored(message, { messageId, sendTime, seq }, userSeq);
         this.#free(queue);
       },
       (error) => {
@@ -210,7 +209,8 @@ export class Outbox {
     });
   }
 
-  #stored(message: Outgoing, receipt: Receipt): void {
+  #stored(message: Outgoing, receipt: Receipt, pos: number): void {
+    this.#events.stored(receipt.messageId, pos);
     if (!this.#byId.delete(message.id)) return;
     message.stored(receipt);
     this.#events.settled(message.id);
