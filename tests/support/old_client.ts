@@ -16,6 +16,8 @@ export class OldClient implements ChannelAgent {
   queuedPushBytes = 0;
   /** Message ids in the order they came, by index page or push. */
   readonly seen: bigint[] = [];
+  /** The newest message acknowledged, by an ack or by asking for the index behind it; 0: none. */
+  acked = 0n;
   readonly kicked = Promise.withResolvers<void>();
   closed: CloseReason | undefined;
   #channel: ClientChannel | undefined;
@@ -54,12 +56,14 @@ export class OldClient implements ChannelAgent {
   }
 
   ack(messageId: bigint): Promise<LogicPacket> {
+    this.acked = messageId;
     return this.request("chat.talk.ack", encodeBody(pkt.MessageAckReq, { messageId }));
   }
 
   /** Pages the index from the stored read position to the empty page. */
   async index(): Promise<void> {
     for (let last = 0n;;) {
+      if (last !== 0n) this.acked = last;
       const answer = await this.request("chat.offline.index", encodeBody(pkt.MessageIndexReq, { messageId: last }));
       if (answer.header.status !== 0) return;
       const { indexes } = decodeBody(pkt.MessageIndexResp, answer.body);
