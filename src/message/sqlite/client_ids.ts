@@ -10,20 +10,22 @@ const REMEMBER_MS = 7 * 24 * 3_600_000;
  */
 export class ClientIds {
   readonly #select: StatementSync;
-  readonly #next: StatementSync;
+  readonly #skip: StatementSync;
   readonly #delete: StatementSync;
   /** Where the sweep is. */
-  #account = -1;
-  #id = "";
+  #at: Key = START;
 
   constructor(db: DatabaseSync) {
     this.#select = db.prepare("SELECT message FROM dedupe WHERE account = ? AND client_msg_id = ?");
     this.#select.setReadBigInts(true);
-    this.#next = db.prepare(
-      `SELECT account, ${whole("client_msg_id")}, created FROM dedupe WHERE (account, client_msg_id) > (?, ?)
-       ORDER BY account, dedupe.client_msg_id LIMIT ?`,
+    this.#skip = db.prepare(
+      `SELECT account, ${whole("client_msg_id")} FROM dedupe WHERE (account, client_msg_id) > (?, ?)
+       ORDER BY account, dedupe.client_msg_id LIMIT 1 OFFSET ?`,
     );
-    this.#delete = db.prepare("DELETE FROM dedupe WHERE account = ? AND client_msg_id = ?");
+    this.#delete = db.prepare(
+      `DELETE FROM dedupe WHERE (account, client_msg_id) > (?, ?)
+       AND (account, client_msg_id) <= (?, ?) AND created < ?`,
+    );
   }
 
   /** The message that was stored with this id, maybe long ago. */
@@ -34,19 +36,21 @@ export class ClientIds {
 
   /** Looks at the next `count` rows and deletes the old ones. Needs a transaction. */
   sweep(count: number, nowMs: number): void {
-    const rows = this.#next.all(this.#account, this.#id, count);
-    for (const row of rows) {
-      const account = int(row, "account"), id = text(row, "client_msg_id");
-      if (isForgotten(int(row, "created"), nowMs)) this.#delete.run(account, id);
-      this.#account = account;
-      this.#id = id;
-    }
-    if (rows.length < count) {
-      this.#account = -1;
-      this.#id = "";
-    }
+    const row = this.#skip.get(this.#at.account, this.#at.id, count - 1);
+    const end = row ? { account: int(row, "account"), id: text(row, "client_msg_id") } : END;
+    this.#delete.run(this.#at.account, this.#at.id, end.account, end.id, nowMs - REMEMBER_MS);
+    this.#at = row ? end : START;
   }
 }
+
+interface Key {
+  readonly account: number;
+  readonly id: string;
+}
+
+/** Before the first row, and behind the last. */
+const START: Key = { account: -1, id: "" };
+const END: Key = { account: Number.MAX_SAFE_INTEGER, id: "" };
 
 /** Is a client id of that time (ms) no longer to be remembered? */
 export function isForgotten(createdMs: number, nowMs: number): boolean {

@@ -39,12 +39,13 @@ class WorkerLane implements Lane {
   /** Oldest first: replies come in the order of requests. */
   readonly #waiting: Waiting[] = [];
   readonly #closed = Promise.withResolvers<void>();
-  #state: "open" | "stopped" | "closing" = "open";
+  #state: "opening" | "open" | "stopped" | "closing" = "opening";
 
   static async open(settings: Settings, stopped: (why: Error) => void): Promise<Lane> {
     const lane = new WorkerLane(stopped);
     try {
       await lane.#first(settings);
+      lane.#state = "open";
       return lane;
     } catch (thrown) {
       lane.#worker.terminate();
@@ -97,9 +98,10 @@ class WorkerLane implements Lane {
 
   #stop(why: Error): void {
     if (this.#state === "stopped") return;
-    this.#state = "stopped";
     this.#closed.resolve();
-    this.#stopped(why);
+    if (this.#state === "opening") this.#waiting[0]?.reject(new ImError("CONFIG", why.message));
+    else this.#stopped(why);
+    this.#state = "stopped";
   }
 }
 
@@ -132,14 +134,14 @@ class InlineLane implements Lane {
   }
 
   async close(): Promise<void> {
-    await undefined;
-    if (this.#state === "open") this.#role[Symbol.dispose]();
+    await undefined; // calls made before are carried out first
+    if (this.#state !== "closing") this.#role[Symbol.dispose]();
     this.#state = "closing";
   }
 }
 
-function refusal(state: "stopped" | "closing"): ImError {
-  return state === "closing"
-    ? new ImError("CLOSED", "Cannot ask the store: it is closed")
-    : new ImError("SYSTEM", "Cannot ask the store: it has stopped, restart petrel");
+function refusal(state: "opening" | "stopped" | "closing"): ImError {
+  return state === "stopped"
+    ? new ImError("SYSTEM", "Cannot ask the store: it has stopped, restart petrel")
+    : new ImError("CLOSED", "Cannot ask the store: it is closed");
 }
