@@ -66,6 +66,8 @@ export interface DevSystem extends AsyncDisposable {
   inject(faults: string): Promise<void>;
 }
 
+/** Connections that have not logged in yet; more are refused until some have, or their time is over. */
+const MOST_ARRIVALS = 20_000;
 /** Requests under way get this long to be answered at a stop. */
 const ANSWERS_MS = 2_000;
 
@@ -122,7 +124,7 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   const { loginWaitMs, readWaitMs, oldestMs } = { ...GATEWAY_DEFAULTS, ...CHANNEL_RULES, ...config.deadlines };
   const rules = { ...CHANNEL_RULES, readWaitMs, oldestMs };
   const server = stack.use(
-    new Server<ClientChannel>({ connectionsPerIp, drainMs, loginWaitMs, rules }, {
+    new Server<ClientChannel>({ connectionsPerIp, drainMs, loginWaitMs, rules, arrivals: MOST_ARRIVALS }, {
       clock,
       log,
       metrics,

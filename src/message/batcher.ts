@@ -4,6 +4,8 @@ import { Counter, Histogram, type Metrics } from "../base/metrics.ts";
 import type { Appended, AppendRequest, AppendResult, MessageStore } from "./message_store.ts";
 
 const BATCH = 256;
+/** Acks that go with one batch: as many as fit its transaction. */
+const ACKS = 500;
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
 /** Roughly what a waiting request takes beside its texts. */
 const OVERHEAD_BYTES = 200;
@@ -142,7 +144,7 @@ export class Batcher implements AsyncDisposable {
     const started = this.#clock.mono();
     const acks = this.#sendAcks();
     const results = await this.#append(batch.requests);
-    await acks;
+    if (batch.requests.length === 0) await acks; // a message's answer does not wait for them
     this.#seconds.observe((this.#clock.mono() - started) / 1000);
     this.#sizes.observe(batch.requests.length);
     this.#next();
@@ -161,8 +163,12 @@ export class Batcher implements AsyncDisposable {
   /** Called before the append, so that both are in the store's hands in the same turn. Never rejects. */
   #sendAcks(): Promise<unknown> | undefined {
     if (this.#acks.size === 0) return undefined;
-    const acks = [...this.#acks.values()];
-    this.#acks = new Map();
+    const acks: WaitingAck[] = [];
+    for (const [name, one] of this.#acks) {
+      if (acks.length === ACKS) break;
+      acks.push(one);
+      this.#acks.delete(name);
+    }
     return Promise.all(acks.map((one) =>
       this.#store.ack(one.app, one.account, one.device, one.pos).then(
         one.resolve,

@@ -3,6 +3,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Counter, Metrics } from "../../base/metrics.ts";
 import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import { CLOSE } from "../../protocol/close_reason.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { STATUS } from "../../protocol/status.ts";
@@ -40,6 +41,10 @@ export class CatchUp implements SequencerPort<ClientChannel> {
 
   write(channel: ClientChannel, packet: SharedPush, pos: number): void {
     channel.agent.push(packet.encode(channel.caps, pos));
+  }
+
+  giveUp(channel: ClientChannel): void {
+    channel.agent.close(CLOSE.OVERLOAD);
   }
 
   wait(channel: ClientChannel): void {

@@ -26,6 +26,8 @@ export type ClientState = "login" | "open" | "kicked" | "closed";
 /** One client at this gateway: who it is, where its requests go, and how far its inbox was sent. */
 export class ClientChannel {
   state: ClientState = "login";
+  /** The client was told that its login failed: a late answer opens nothing. */
+  loginFailed = false;
   /** Set while the login is being answered: a kick that came early. */
   kick: Uint8Array | undefined;
   /** Monotonic ms at which the state itself ends: login unanswered, kick grace over; Infinity: never. */

@@ -4,11 +4,11 @@ import { CLOSE } from "../../protocol/close_reason.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../protocol/header.ts";
 import { encodeLogic } from "../../protocol/packet.ts";
-import { STATUS } from "../../protocol/status.ts";
+import { STATUS, statusName } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { UNANSWERED_BYTES } from "./config.ts";
 import type { GatewayCore } from "./core.ts";
-import { startSequencer } from "./receive.ts";
+import { isOldIndex, startSequencer } from "./receive.ts";
 import { SEQUENCER } from "./sequencer.ts";
 import { SharedPush } from "./shared_push.ts";
 
@@ -56,21 +56,23 @@ function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): 
   const ok = header.status === STATUS.SUCCESS.wire;
   if (header.command === "chat.user.talk") {
     if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
-  } else if (header.command === "chat.offline.index" && !channel.caps) {
-    indexed(gateway, channel, ok ? pos : undefined, body.length === 0);
+  } else if (isOldIndex(channel, header)) {
+    if (ok) indexed(gateway, channel, pos, body.length === 0);
+    else if (statusName(header.status) === "INVALID_BODY") channel.sequencer.endSync(); // it asked for nonsense
+    else channel.sequencer.indexFailed();
   }
 }
 
-/** After a page the next request may take 3 s; the empty page, or a failure, ends the client's paging. */
-function indexed(gateway: GatewayCore, channel: ClientChannel, pos: number | undefined, empty: boolean): void {
-  if (pos !== undefined) channel.sequencer.page(pos);
-  if (pos === undefined || empty) channel.sequencer.endSync();
+/** After a page the next request may take 3 s; the empty page ends the client's paging. */
+function indexed(gateway: GatewayCore, channel: ClientChannel, pos: number, empty: boolean): void {
+  channel.sequencer.page(pos);
+  if (empty) channel.sequencer.endSync();
   else if (channel.sequencer.state === "syncing") channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.indexQuietMs);
 }
 
 function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Downward): void {
   const { header, body } = packet;
-  if (header.command !== "login.signin") return;
+  if (header.command !== "login.signin" || channel.loginFailed) return;
   gateway.count.reply(header.status);
   channel.agent.reply(encodeLogic(header, body));
   channel.endsMs = Infinity;
@@ -81,8 +83,9 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   gateway.count.login("success");
   channel.state = "open";
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeBody(pkt.LoginResp, body).head);
-  gateway.opened(channel);
+  // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);
+  gateway.opened(channel);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../../base/clock.ts";
+import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { Forwarder } from "../../container/forward.ts";
@@ -70,7 +71,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.catchUp = new CatchUp(this.#asks, deps.clock, deps.log, deps.metrics);
     this.#boot = Math.floor(deps.clock.now()).toString(36);
     deps.metrics.gauge("petrel_channels", "Client channels, logged in or logging in", () => this.#channels.size);
-    this.#timer = deps.clock.every(TICK_MS, () => this.#tick());
+    this.#timer = deps.clock.every(TICK_MS, () => this.#guard("ticking failed", () => this.#tick()));
   }
 
   get size(): number {
@@ -136,7 +137,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   /** A later packet. Before the login is answered it waits. */
   receive(channel: ClientChannel, bytes: Uint8Array): void {
     if (channel.state === "open" || channel.state === "kicked") return receive(this, channel, bytes);
-    if (channel.state === "closed") return;
+    if (channel.state === "closed" || channel.loginFailed) return;
     let early = this.#early.get(channel);
     if (!early) this.#early.set(channel, early = { packets: [], bytes: 0 });
     early.bytes += bytes.length;
@@ -206,8 +207,11 @@ export class Gateway implements GatewayCore, UplinkEvents {
 
   down(packet: Downward): void {
     if (packet.gateId !== this.id) return; // another gateway's: the peer mixed up its links
-    if (packet.channels.length === 0) this.#asks.answered(packet);
-    else deliver(this, packet);
+    // Whatever breaks here is one packet's: the link and the process go on.
+    this.#guard("delivering failed", () => {
+      if (packet.channels.length === 0) this.#asks.answered(packet);
+      else deliver(this, packet);
+    });
   }
 
   changed(link: Uplink): void {
@@ -245,7 +249,9 @@ export class Gateway implements GatewayCore, UplinkEvents {
       if (!channel.waitsForAnswers) continue;
       for (const request of channel.unanswered.waiting()) {
         this.count.reforwarded.inc();
-        if (!link.send({ ...request, again: true })) break;
+        if (link.send({ ...request, again: true })) continue;
+        channel.agent.close(CLOSE.OVERLOAD); // what follows must not overtake it
+        break;
       }
     }
     if (moved.length > 0) this.catchUp.heads(moved);
@@ -255,8 +261,9 @@ export class Gateway implements GatewayCore, UplinkEvents {
     const now = this.clock.mono();
     this.catchUp.expire(now);
     for (const channel of this.#ending) {
-      if (channel.endsMs > now) continue;
+      if (channel.endsMs > now && channel.endsMs !== Infinity) continue;
       this.#ending.delete(channel);
+      if (channel.endsMs === Infinity) continue;
       if (channel.state === "login") this.#failLogin(channel);
       else if (channel.state === "kicked") channel.agent.close(CLOSE.KICKED);
     }
@@ -270,7 +277,18 @@ export class Gateway implements GatewayCore, UplinkEvents {
     }
   }
 
+  #guard(what: string, run: () => void): void {
+    try {
+      run();
+    } catch (thrown) {
+      this.#log.error(what, { error: ImError.from(thrown) });
+    }
+  }
+
   #failLogin(channel: ClientChannel): void {
+    if (channel.loginFailed) return;
+    channel.loginFailed = true;
+    this.#early.delete(channel);
     this.count.login("no answer");
     const request = makeHeader("login.signin", { sequence: channel.loginSequence });
     const { packet, why } = refusal(request, "SYSTEM", CLOSE.LOGIN_FAILED, "Cannot log in now: try again");

@@ -22,8 +22,8 @@ import type { GatewayCore } from "./core.ts";
 import { SEQUENCER } from "./sequencer.ts";
 import { answer } from "./login.ts";
 
-/** An index request may take this long before its channel goes live without it. */
-const INDEX_ANSWER_MS = 8_000;
+/** After a refusal for being too quick nothing is read for so long. */
+const REFUSED_WAIT_MS = 1_000;
 
 /** One data frame of a client that has logged in. The bytes are only valid during the call. */
 export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uint8Array): void {
@@ -46,7 +46,10 @@ export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uin
   if (service === undefined) return refuse(gateway, channel, header, "NOT_IMPLEMENTED", "NotImplemented");
   if (header.command.startsWith("login.")) return login(gateway, channel, header);
   const slower = gateway.rate.off ? 0 : gateway.rate.take(`${channel.app}|${channel.account}`);
-  if (slower === Infinity) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: too many, wait");
+  if (slower === Infinity) {
+    gateway.reading.later(channel, REFUSED_WAIT_MS);
+    return refuse(gateway, channel, header, "BUSY", "Cannot take the request: too many, wait");
+  }
   if (slower > 0) gateway.reading.later(channel, slower);
   forward(gateway, channel, header, packet.body.slice());
 }
@@ -54,8 +57,8 @@ export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uin
 function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, body: Uint8Array): void {
   const link = gateway.linkOf(channel);
   if (!link) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: no server is ready, wait");
-  if (header.command === "chat.offline.index" && !channel.caps) {
-    channel.sequencer.sync(gateway.clock.mono(), INDEX_ANSWER_MS);
+  if (isOldIndex(channel, header)) {
+    channel.sequencer.index(gateway.clock.mono());
   }
   // Whatever the client wrote about itself or the way is overwritten (WIRE.md "Stamping").
   header.channelId = channel.id;
@@ -129,6 +132,12 @@ function refuse(
     channel.refusals = 0;
   }
   if (++channel.refusals >= REFUSALS.most) channel.agent.close(CLOSE.RATE);
+  else if (status === "BUSY" && isOldIndex(channel, header)) channel.sequencer.indexFailed();
+}
+
+/** The index of a client that knows no other way to what it missed. */
+export function isOldIndex(channel: ClientChannel, header: Header): boolean {
+  return header.command === "chat.offline.index" && !channel.caps;
 }
 
 /** A login was answered: an old client is left in peace until it has asked for its index, or for 300 ms. */

@@ -18,6 +18,10 @@ class Bench implements SequencerPort<string> {
     this.asked.push({ after, upTo });
   }
   wait(): void {}
+  givenUp = false;
+  giveUp(): void {
+    this.givenUp = true;
+  }
 
   offer(...positions: number[]): void {
     for (const pos of positions) this.sequencer.offer(pos, packet, this.now);
@@ -122,6 +126,18 @@ describe("a live channel", () => {
     expect(bench.written).toEqual([6, 7]);
   });
 
+  test("a tail that is known stays wanted when a failed fill is overtaken by the missing push", () => {
+    const bench = live(5);
+    bench.offer(7);
+    bench.sequencer.head(10);
+    bench.fail();
+    bench.offer(6);
+    expect(bench.written).toEqual([6, 7]);
+    bench.expire();
+    bench.answer(10);
+    expect(bench.written).toEqual([6, 7, 8, 9, 10]);
+  });
+
   test("a failed fill is asked again", () => {
     const bench = live(0);
     bench.sequencer.head(2);
@@ -192,6 +208,30 @@ describe("an old client's index", () => {
     expect(bench.written).toEqual(Array.from({ length: 3000 }, (_, i) => 2001 + i));
   });
 
+  test("a first index that fails, or is not answered in time, gives the channel up: no hole behind its next ack", () => {
+    const failed = live(100);
+    failed.sequencer.sync(0, 300);
+    failed.sequencer.index(0);
+    failed.sequencer.indexFailed();
+    expect(failed.givenUp).toBe(true);
+    const late = live(100);
+    late.sequencer.index(0);
+    late.expire();
+    expect(late.givenUp).toBe(true);
+    expect([...failed.written, ...late.written]).toEqual([]);
+  });
+
+  test("a later page that fails goes on from the last one", () => {
+    const bench = live(100);
+    bench.sequencer.index(0);
+    bench.sequencer.page(60);
+    bench.sequencer.index(0);
+    bench.sequencer.indexFailed();
+    expect(bench.givenUp).toBe(false);
+    while (bench.asked.length > 0) bench.answer(100);
+    expect(bench.written).toEqual(Array.from({ length: 40 }, (_, i) => 61 + i));
+  });
+
   test("a later index never goes back", () => {
     const bench = live(10);
     bench.sequencer.sync(0, 8000);
@@ -251,6 +291,8 @@ test("whatever is lost, doubled or reordered, a live channel gets its inbox once
         } else bench.answer(head, Number(fate));
       } else if (what === "expire" && bench.sequencer.deadlineMs < Infinity) bench.expire();
       else if (what === "head") bench.sequencer.head(head);
+      const { known, cursor, filling, deadlineMs } = bench.sequencer;
+      if (known > cursor && !filling) expect(deadlineMs).toBeLessThan(Infinity);
     }
     bench.sequencer.head(head);
     for (let i = 0; i < 1000 && bench.sequencer.cursor < head; i++) {

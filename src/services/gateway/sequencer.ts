@@ -4,6 +4,8 @@ export interface SequencerPort<C> {
   write(channel: C, packet: Sequenced, pos: number): void;
   /** Asks the store for positions (after, upTo]; the answer comes through `filled` or `fillFailed`. */
   fill(channel: C, after: number, upTo: number): void;
+  /** An old client has no index and cannot have one now: going live would leave a hole behind its next ack. */
+  giveUp(channel: C): void;
   /** The channel waits for a deadline: call `expire` when `deadlineMs` has passed. */
   wait(channel: C): void;
 }
@@ -21,6 +23,8 @@ export const SEQUENCER = {
   loginQuietMs: 300,
   /** From an index page on, the next request may take this long. */
   indexQuietMs: 3_000,
+  /** The web SDK throws an answer away that comes later. */
+  indexAnswerMs: 5_000,
 } as const;
 
 /** What a fill brought. Rows ascend; without a packet the channel is not to be shown the row. */
@@ -64,6 +68,8 @@ export class Sequencer<C> {
   #wanted = 0;
   /** Where the fill that is under way starts; NOT_ASKED: none is. */
   #asked = NOT_ASKED;
+  /** Is an index request under way? */
+  #asking = false;
   /** Has an index page been written since the channel is syncing? */
   #paged = false;
   /** Has an index been paged to its end (or given up) on this connection? */
@@ -112,10 +118,27 @@ export class Sequencer<C> {
    * where the client really is, which may be before the head at login; later ones only move forward.
    */
   page(scannedTo: number): void {
+    this.#asking = false;
     if (this.#state !== "syncing") return;
     if (this.cursor > this.#wanted) this.#wanted = this.cursor;
     if (!this.#indexed || scannedTo > this.cursor) this.cursor = scannedTo;
     this.#paged = true;
+  }
+
+  /** An old client asks for its index: pushes are dropped until it is answered. */
+  index(nowMs: number): void {
+    this.sync(nowMs, SEQUENCER.indexAnswerMs);
+    this.#asking = true;
+  }
+
+  /**
+   * The index could not be had. A client that has no page yet would go on without one, and its next ack would pass over
+   * what it never saw: it has to come again. One that has pages goes on from the last.
+   */
+  indexFailed(): void {
+    this.#asking = false;
+    if (!this.#paged && !this.#indexed) this.#port.giveUp(this.#channel);
+    else this.endSync();
   }
 
   /** The empty page came: what lies above the cursor is filled, then the channel is live. */
@@ -193,7 +216,8 @@ export class Sequencer<C> {
   /** `deadlineMs` has passed. */
   expire(): void {
     this.deadlineMs = Infinity;
-    if (this.#state === "syncing") this.endSync();
+    if (this.#state === "syncing" && this.#asking) this.indexFailed();
+    else if (this.#state === "syncing") this.endSync();
     else if (this.#state === "live" && !this.filling && (this.#held || this.#wanted > this.cursor)) this.#askFill();
   }
 
@@ -242,7 +266,9 @@ export class Sequencer<C> {
     }
     if (taken === held.length) {
       this.#dropHeld();
-      this.deadlineMs = Infinity;
+      // Positions that were never held may still be missing: their deadline stays, or is made.
+      if (this.#wanted <= this.cursor) this.deadlineMs = Infinity;
+      else if (!this.filling && this.deadlineMs === Infinity && nowMs !== -Infinity) this.#retry(nowMs);
       return;
     }
     held.splice(0, taken);

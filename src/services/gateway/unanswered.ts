@@ -72,7 +72,10 @@ export class Unanswered {
   }
 }
 
-/** Body and a fixed allowance for the header, so that empty requests are bounded too. */
+/** What a read counts for: its answer may be a page. So one channel has about sixteen under way. */
+const READ_BYTES = 16 << 10;
+
+/** The body, and an allowance so that empty requests are bounded too. */
 function sizeOf(request: Upward): number {
-  return request.body.length + 64;
+  return request.body.length + (request.header.command.endsWith(".talk") ? 64 : READ_BYTES);
 }

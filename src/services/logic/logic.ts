@@ -45,7 +45,8 @@ export class LogicServer implements DownlinkEvents {
     this.#router.run(ctx, packet.body).then(
       (body) => this.#answer(ctx, body, from),
       (thrown) => this.#failed(ctx, thrown, from),
-    );
+    ).catch((thrown) => this.#deps.log.error("answering failed", { error: ImError.from(thrown) }))
+      .finally(() => this.#done());
   }
 
   closed(link: Downlink): void {
@@ -82,10 +83,12 @@ export class LogicServer implements DownlinkEvents {
       answers: ctx.key?.n ?? 0,
     });
     if (ctx.later) void this.#after(ctx, ctx.later);
-    if (--this.#running === 0 && this.#idle) {
-      this.#idle();
-      this.#idle = undefined;
-    }
+  }
+
+  #done(): void {
+    if (--this.#running > 0) return;
+    this.#idle?.();
+    this.#idle = undefined;
   }
 
   /** Only when even `recover` failed: the client must not wait for ever. */

@@ -18,10 +18,13 @@ import { sync } from "./sync/sync.ts";
 
 /** Reads that may be under way at once in one logic server: each holds up to a page in memory. */
 const MOST_READS = 1_000;
+/** Fills and head look-ups under way: a gateway asks again a little later, while a longer queue would only go stale. */
+const MOST_FILLS = 256;
 
 /** Commands to handlers. A test fails while a command of protocol/commands.ts lacks a row here. */
 export function logicRoutes(deps: LogicDeps): CommandRouter {
   const reads = limit(MOST_READS);
+  const fills = limit(MOST_FILLS);
   return new CommandRouter(
     recover(deps.log, (message) => encodeBody(pkt.ErrorResp, { message })),
     measure(deps.clock, deps.metrics, Object.values(COMMANDS).map((command) => command.name)),
@@ -33,6 +36,6 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
     .add(COMMANDS.offlineIndex, offlineIndex(deps), reads)
     .add(COMMANDS.offlineContent, offlineContent(deps), reads)
     .add(COMMANDS.sync, sync(deps), reads)
-    .add(COMMANDS.fill, fill(deps))
-    .add(COMMANDS.heads, heads(deps));
+    .add(COMMANDS.fill, fill(deps), fills)
+    .add(COMMANDS.heads, heads(deps), fills);
 }
