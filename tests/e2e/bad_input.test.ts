@@ -17,8 +17,8 @@ describe("while twenty pairs talk", () => {
   frameAttacks(attack);
   loginAttacks(attack);
   requestAttacks(attack);
+  diskAttacks(attack); // before the floods: what a refused commit costs grows with what waits in the store
   loadAttacks(attack);
-  diskAttacks(attack);
 
   test("over everything: nothing lost, and replies as quick as ever", () => stand.judge(), 20_000);
 });
