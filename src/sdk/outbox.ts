@@ -58,6 +58,10 @@ export class Outbox {
   #requests: Requests | undefined;
   #inFlight = 0;
 
+  /** BUSY speaks of the account, not of one destination: nothing is sent until this is over. */
+  #calm: Timer | undefined;
+  #calmBackoff: Backoff | undefined;
+
   constructor(events: OutboxEvents, options: OutboxOptions, clock: Clock, random: () => number) {
     this.#events = events;
     this.#options = options;
@@ -118,6 +122,7 @@ export class Outbox {
   close(error: ImError): void {
     this.#requests = undefined;
     for (const queue of this.#queues.values()) queue.pause?.stop();
+    this.#calm?.stop();
     this.#ready.clear();
     for (const message of [...this.#byId.values()]) {
       this.#byId.delete(message.id);
@@ -141,7 +146,7 @@ export class Outbox {
   #pump(): void {
     for (const queue of this.#ready) {
       const requests = this.#requests;
-      if (!requests || this.#inFlight >= WINDOW) return;
+      if (!requests || this.#calm || this.#inFlight >= WINDOW) return;
       this.#ready.delete(queue);
       const message = this.#first(queue);
       if (message) this.#send(requests, queue, message);
@@ -171,7 +176,7 @@ export class Outbox {
       encodeBody(pkt.MessageReq, { type, body, extra, clientMsgId: id }),
       (answer) => {
         const { messageId, sendTime, seq, userSeq } = decodeBody(pkt.MessageResp, answer);
-        queue.backoff = undefined;
+        queue.backoff = this.#calmBackoff = undefined;
         this.#stored(message, { messageId, sendTime, seq }, userSeq);
         this.#free(queue);
       },
@@ -192,6 +197,7 @@ export class Outbox {
 
   #refused(queue: Queue, message: Outgoing, error: ImError): void {
     if (message.state !== "sending" || error.code === "CLOSED" || error.code === "SESSION_LOST") return; // again, later
+    if (error.code === "BUSY") this.#calmDown();
     const retry = error.code in STATUS && STATUS[error.code as keyof typeof STATUS].retry;
     const now = this.#clock.mono();
     if (!queue.backoff) {
@@ -205,6 +211,15 @@ export class Outbox {
     queue.pause = this.#clock.after(queue.backoff.next(), () => {
       queue.pause = undefined;
       this.#ready.add(queue);
+      this.#pump();
+    });
+  }
+
+  #calmDown(): void {
+    if (this.#calm) return;
+    this.#calmBackoff ??= new Backoff(this.#random);
+    this.#calm = this.#clock.after(this.#calmBackoff.next(), () => {
+      this.#calm = undefined;
       this.#pump();
     });
   }
