@@ -56,17 +56,17 @@ export async function devMain(args: readonly string[]): Promise<number> {
     const facts = {
       version: manifest.version,
       runtime: `${runtime.name} ${runtime.version}`,
-      http: system.http,
-      ws: system.ws,
-      tcp: system.tcp,
+      http: reachable(system.http),
+      ws: reachable(system.ws),
+      tcp: reachable(system.tcp),
       data: settings.data,
       sync: settings.sync,
       tokens,
       command: petrelCommand(runtime.name, process.execPath),
       startMs: Math.round(systemClock.mono() - startedMs),
-      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${system.ws}`,
-      tcpFlag: ` --url ${system.tcp}`,
-      dataFlag: settings.data === "./data" ? "" : ` --data ${settings.data}`,
+      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${reachable(system.ws)}`,
+      tcpFlag: ` --url ${reachable(system.tcp)}`,
+      dataFlag: settings.data === "./data" ? "" : ` --data ${quoted(settings.data)}`,
     };
     console.log(banner(facts, process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined));
   }
@@ -82,6 +82,16 @@ export async function devMain(args: readonly string[]): Promise<number> {
 
 function isDefault(at: ListenAt, port: number): boolean {
   return at.port === port && at.hostname === "localhost";
+}
+
+/** A URL that works on this machine: every address is also the local one. */
+function reachable(url: string): string {
+  return url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, "//localhost");
+}
+
+/** A word for a POSIX shell. */
+function quoted(word: string): string {
+  return /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A terminal's Ctrl-C may arrive twice at once, from the terminal and from the package runner. */

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ImError } from "../base/errors.ts";
 
 /** Where a dev server keeps the token secret it made; `petrel chat` and `petrel token` read it there. */
 export function secretFile(dataFolder: string): string {
@@ -12,12 +13,24 @@ export function readSecret(dataFolder: string): string | undefined {
   return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
 }
 
-/** The secret kept in a data folder, made at the first time: 32 random bytes as hex, readable by the owner only. */
+/**
+ * The secret kept in a data folder, made at the first time: 32 random bytes as hex, readable by the owner only.
+ * @throws {ImError} CONFIG: the folder or the file cannot be used.
+ */
 export function keepSecret(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
+  try {
+    return keptOrMade(dataFolder, randomBytes);
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new ImError("CONFIG", `Cannot keep a token secret in ${dataFolder}: ${text}`, { cause });
+  }
+}
+
+function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
   const kept = readSecret(dataFolder);
   if (kept) return kept;
   const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  mkdirSync(dataFolder, { recursive: true });
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   writeFileSync(secretFile(dataFolder), made + "\n", { mode: 0o600 });
   chmodSync(secretFile(dataFolder), 0o600);
   return made;

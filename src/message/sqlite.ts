@@ -71,7 +71,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
 
 function makeFolder(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 }); // messages are for their owner
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new ImError("CONFIG", `Cannot make data folder ${directory}: ${text}`, { cause });

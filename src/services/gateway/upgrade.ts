@@ -10,7 +10,7 @@ export interface UpgradeOptions {
 
 /**
  * WebSocket upgrades on any path. A request that is no upgrade goes on to the next route. Refusals as RFC 6455
- * section 4.2 and proto/WIRE.md "Handshake" say: 400, 403, 405, 426, 503.
+ * section 4.2 and proto/WIRE.md "WebSocket" say: 400, 403, 405, 426, 503.
  */
 export function upgradeRoute(options: UpgradeOptions): Hono<{ Bindings: HttpEnv }> {
   const app = new Hono<{ Bindings: HttpEnv }>();
@@ -18,14 +18,18 @@ export function upgradeRoute(options: UpgradeOptions): Hono<{ Bindings: HttpEnv 
     const request = c.req.raw;
     if (!wantsUpgrade(request.headers)) return next();
     if (request.method !== "GET") return c.text("Cannot upgrade: the method must be GET\n", 405, { allow: "GET" });
-    if (request.headers.get("sec-websocket-version") !== "13") {
+    if (
+      !hasToken(request.headers.get("upgrade"), "websocket") || !hasToken(request.headers.get("connection"), "upgrade")
+    ) {
+      return c.text("Cannot upgrade: headers must say Upgrade: websocket and Connection: Upgrade\n", 400);
+    }
+    const version = request.headers.get("sec-websocket-version");
+    if (version === null) return c.text("Cannot upgrade: Sec-WebSocket-Version is missing\n", 400);
+    if (version !== "13") {
       return c.text("Cannot upgrade: the WebSocket version must be 13\n", 426, { "sec-websocket-version": "13" });
     }
     if (!isKey(request.headers.get("sec-websocket-key"))) {
       return c.text("Cannot upgrade: Sec-WebSocket-Key must be 16 bytes in base64\n", 400);
-    }
-    if (!hasToken(request.headers.get("connection"), "upgrade")) {
-      return c.text("Cannot upgrade: Connection must say Upgrade\n", 400);
     }
     const origin = request.headers.get("origin");
     if (origin !== null && !options.origins.includes("*") && !options.origins.includes(origin)) {

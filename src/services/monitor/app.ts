@@ -25,5 +25,12 @@ export function monitorApp(deps: MonitorDeps): Hono {
     const { type, text } = await deps.metrics();
     return c.body(text, 200, { "content-type": type });
   });
+  for (const path of ["/health", "/ready", "/metrics"]) {
+    app.all(
+      path,
+      (c) =>
+        c.json({ code: "METHOD_NOT_ALLOWED", message: `Only GET is possible at ${path}` }, 405, { allow: "GET, HEAD" }),
+    );
+  }
   return app;
 }
