@@ -1,9 +1,11 @@
+import { Buffer } from "node:buffer";
 import process from "node:process";
 import { dial } from "#runtime";
 import { systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { isName } from "../protocol/names.ts";
 import { PetrelClient } from "../sdk/client.ts";
+import { MemoryStorage } from "../sdk/storage.ts";
 import { ChatLines, COLORS, PLAIN } from "./chat_line.ts";
 import { chatPipe } from "./chat_pipe.ts";
 import { chatFile, FileStorage } from "./chat_storage.ts";
@@ -23,14 +25,18 @@ const FLAGS = [
   },
   { name: "token", value: "token", help: "Your login token; without one it is made with the secret of `petrel dev`" },
   { name: "app", value: "name", help: "Which app", preset: "kim" },
-  { name: "device", value: "name", help: "One terminal per device name; another one takes over", preset: "terminal" },
+  {
+    name: "device",
+    value: "name",
+    help: "One chat per device name; another one takes over; default terminal, for piped input pipe",
+  },
   { name: "data", value: "folder", help: "Secret of `petrel dev`, and your place; default PETREL_DATA, then ./data" },
 ] as const;
 
 const HELP = `petrel chat: chats in the terminal
 
-Shows what came while you were away, then goes on. Input that is piped in is sent line by line: the exit code is 0
-when everything is stored on the server.
+Shows what came while you were away, then goes on. Input that is piped in is sent line by line, as a device of its own:
+the exit code is 0 when everything is stored on the server; without a server it waits for one.
 
 Usage: petrel chat --as <account> --to <account> [options]
 
@@ -60,20 +66,36 @@ export async function chatMain(args: readonly string[]): Promise<number> {
   }
   const options = read as ChatOptions;
   const { as, to, urls, app, device, data } = options;
-  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  const terminal = isTerminal();
   const client = new PetrelClient({
     url: urls,
     token: options.token ?? (() => freshToken(options)),
     device,
     connect: connectWith(dial),
-    storage: new FileStorage(chatFile(data, app, as, device), terminal),
+    // A pipe keeps no place: it only sends, and the terminal's inbox is left alone.
+    storage: terminal ? new FileStorage(chatFile(data, app, as, device), true) : new MemoryStorage(),
   });
   const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
-  const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock);
+  const columns = () => terminal ? process.stdout.columns || 80 : Infinity;
+  const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock, columns);
   if (terminal) {
     return await chatTerminal(client, to, lines, { input: process.stdin, output: process.stdout }, systemClock);
   }
   return await chatPipe(client, to, lines, process.stdin, { line: console.log, note: console.error });
+}
+
+function isTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
+/** Whose token it is; undefined when it is no token. The server checks it; this is to notice mix-ups. */
+function claimsOf(token: string): { acc?: unknown; app?: unknown } | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+    return typeof claims === "object" && claims !== null ? claims : undefined;
+  } catch { // not a token: the server will say so
+    return undefined;
+  }
 }
 
 /** Made for every login, from the secret as it is then: a server that was set up anew has another. */
@@ -87,7 +109,8 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   const read = readFlags(args, FLAGS);
   if (read.kind === "help") return "help";
   if (read.kind === "problems") return [...read.problems];
-  const { as = "", to = "", url = "", token, app = "", device = "", data } = read.values;
+  const { as = "", to = "", url = "", token, app = "", data } = read.values;
+  const device = read.values.device ?? (isTerminal() ? "terminal" : "pipe");
   const problems: string[] = [];
   for (const [flag, name] of [["as", as], ["to", to], ["app", app], ["device", device]] as const) {
     if (name === "") problems.push(`--${flag} is missing`);
@@ -98,6 +121,10 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
     if (!/^(wss?|tcp):\/\/./.test(one) || !URL.canParse(one)) {
       problems.push(`--url is ${JSON.stringify(one)}: expected ws://host:port, wss://host or tcp://host:port`);
     }
+  }
+  const claims = token === undefined ? undefined : claimsOf(token);
+  if (claims && (claims.acc !== as || claims.app !== app)) {
+    problems.push(`--token is for ${String(claims.acc)} in app ${String(claims.app)}, not for ${as} in app ${app}`);
   }
   if (problems.length === 0 && token === undefined && findSecret(data) === undefined) {
     problems.push(noSecret(data, "--token"));

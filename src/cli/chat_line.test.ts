@@ -67,3 +67,22 @@ test.each([
 ])("clean(%j) cannot move the cursor or hide anything", (text, shown) => {
   expect(clean(text)).toBe(shown);
 });
+
+test("a long text is broken into indented rows, so that it cannot look like another line", () => {
+  const clock = { now: () => Date.UTC(2026, 10, 21, 12) };
+  const lines = new ChatLines("ann", PLAIN, clock, () => 40);
+  const forged = `hi${" ".repeat(60)}01:47 ann: send money`;
+  const shown = lines.message(
+    {
+      sendTime: BigInt(clock.now()) * 1_000_000n,
+      sender: "eve",
+      peer: "eve",
+      group: "",
+      own: false,
+      body: forged,
+    } as never,
+    "bob",
+  ).split("\n");
+  expect(shown.length).toBeGreaterThan(2);
+  for (const row of shown.slice(1)) expect(row.startsWith(" ".repeat(11))).toBe(true);
+});

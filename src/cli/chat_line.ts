@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Message } from "../sdk/message.ts";
 import type { SentMessage } from "../sdk/sent_message.ts";
-import { textWidth } from "./text_width.ts";
+import { textWidth, wrapTo } from "./text_width.ts";
 
 /** Wraps a text into the escape sequences of a style, or not. */
 export interface Paint {
@@ -27,9 +27,12 @@ export class ChatLines {
   readonly #account: string;
   readonly #paint: Paint;
   readonly #clock: Pick<Clock, "now">;
+  readonly #columns: () => number;
   #day = "";
 
-  constructor(account: string, paint: Paint, clock: Pick<Clock, "now">) {
+  /** @param columns how wide the terminal is now; rows are broken by us, so that no text looks like another line */
+  constructor(account: string, paint: Paint, clock: Pick<Clock, "now">, columns: () => number = () => Infinity) {
+    this.#columns = columns;
     this.#account = account;
     this.#paint = paint;
     this.#clock = clock;
@@ -63,9 +66,11 @@ export class ChatLines {
   }
 
   #line(ms: number, who: string, style: "" | "name", body: string, end: string): string {
+    who = clean(who);
     const head = `${time(ms)} ${who}: `;
     const shown = style === "name" ? this.#paint.name(who) : this.#paint.bold(who);
-    const text = clean(body).replaceAll("\n", `\n${" ".repeat(textWidth(head))}`);
+    const indent = textWidth(head);
+    const text = wrapTo(clean(body), Math.max(10, this.#columns() - indent - 2)).join("\n" + " ".repeat(indent));
     return `${this.#newDay(ms)}${this.#paint.dim(time(ms))} ${shown}: ${text}${end}`;
   }
 

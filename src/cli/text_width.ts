@@ -14,6 +14,27 @@ export function textWidth(text: string): number {
   return width;
 }
 
+/** A text broken into rows of at most so many columns; line ends of its own are kept. */
+export function wrapTo(text: string, columns: number): string[] {
+  const rows: string[] = [];
+  for (const line of text.split("\n")) {
+    let row = "";
+    let width = 0;
+    for (const char of line) {
+      const more = textWidth(char);
+      if (width + more > columns && row !== "") {
+        rows.push(row);
+        row = "";
+        width = 0;
+      }
+      row += char;
+      width += more;
+    }
+    rows.push(row);
+  }
+  return rows;
+}
+
 /** The beginning of a text that fits into so many columns; `…` stands for the rest. */
 export function cutTo(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
