@@ -67,6 +67,10 @@ describe("test", () => {
   test.each([{ name: "one", bytes: new Uint8Array([1]) }])("each hands over other rows whole: $name", (row) => {
     expect(row.bytes.length).toBe(1);
   });
+  test.each([["a", 1], ["b", 2]] as const)("each takes constant rows: %s %d", (letter, number) => {
+    const typed: "a" | "b" = letter;
+    expect([typed.length, typeof number]).toEqual([1, "number"]);
+  });
   const rows: number[][] = [[1], [1, 2]];
   test.each(rows)("each takes rows of any length: %#", (...row) => {
     expect(row.length).toBeGreaterThan(0);

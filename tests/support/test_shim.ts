@@ -21,8 +21,8 @@ export interface Test {
   skipIf(condition: boolean): Test;
   if(condition: boolean): Test;
   /** One test per row: an array's items become the arguments, anything else is the one argument. */
-  each<Row extends readonly [unknown, ...unknown[]]>(table: readonly Row[]): EachTest<Row>;
-  each<Row extends readonly unknown[]>(table: readonly Row[]): EachTest<Row>;
+  each<Row extends readonly [unknown, ...unknown[]]>(table: readonly Row[]): EachTest<[...Row]>;
+  each<Row extends readonly unknown[]>(table: readonly Row[]): EachTest<[...Row]>;
   each<const Row>(table: readonly Row[]): EachTest<[Row]>;
 }
 type EachTest<Row extends readonly unknown[]> = (pattern: string, body: Body<Row>, limit?: TimeLimit) => void;
