@@ -143,7 +143,7 @@ describe("HTTP", () => {
   test.each([
     ["POST", changed("GET", "POST /chat HTTP/1.1"), 405],
     ["version 8", changed("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8"), 426],
-    ["no version", changed("Sec-WebSocket-Version"), 426],
+    ["no version", changed("Sec-WebSocket-Version"), 400],
     ["no key", changed("Sec-WebSocket-Key"), 400],
     ["a short key", changed("Sec-WebSocket-Key", "Sec-WebSocket-Key: c2hvcnQ="), 400],
     ["Connection: keep-alive", changed("Connection", "Connection: keep-alive"), 400],
