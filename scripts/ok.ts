@@ -48,7 +48,7 @@ const STEPS: readonly Step[] = [
   },
   { name: "types-bun", what: "types with Bun's globals", commands: () => [bun("check"), ...webCheck()] },
   { name: "types-deno", what: "types with Deno's globals", commands: () => [deno("task", "check")] },
-  { name: "test-bun", what: "tests on Bun", commands: () => [bun("test")], count: countBun },
+  { name: "test-bun", what: "tests on Bun", commands: () => [bun("test", "--parallel")], count: countBun },
   { name: "test-deno", what: "tests on Deno", commands: () => [deno("task", "test")], count: countDeno },
   { name: "fuzz", what: "decoders, 5 s each", commands: fuzzers },
 ];

@@ -11,6 +11,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const AGAIN = "BUN_TEST_INSTALLED";
 
 if (!process.env[AGAIN] && !isInstalled()) {
+  if (ownArguments().includes("--test-worker")) {
+    console.error("Dependencies are missing: bun install"); // a worker of --parallel cannot be run again
+    process.exit(1);
+  }
   run(["install", "--frozen-lockfile", "--silent"]);
   run(ownArguments());
   process.exit(0);
