@@ -129,7 +129,7 @@ export function pairName(one: string, other: string): string {
 export function openForWriting(path: string, sync: "full" | "normal"): DatabaseSync {
   const db = connect(path, false);
   try {
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = 4000`);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = 1000`);
     prepareSchema(db, path);
     return db;
   } catch (thrown) {
