@@ -1,3 +1,4 @@
+// A little over 300 lines: the two sides of a gateway meet in this class; what they do is in receive.ts and deliver.ts.
 import { type Clock, sleep } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";

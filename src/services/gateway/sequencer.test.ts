@@ -1,3 +1,4 @@
+// A little over 300 lines: a row for each rule of the state machine, and its property test.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Filled, type Sequenced, SEQUENCER, Sequencer, type SequencerPort } from "./sequencer.ts";

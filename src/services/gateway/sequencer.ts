@@ -1,3 +1,4 @@
+// A little over 300 lines: one state machine, kept in one piece so that its states can be read together.
 /** What a sequencer asks of its owner. `channel` is whatever the owner gave, so that one port serves all channels. */
 export interface SequencerPort<C> {
   /** Puts the packet into the channel's queue. */
