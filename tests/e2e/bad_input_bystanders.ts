@@ -127,6 +127,11 @@ export class Bystanders implements AsyncDisposable {
     }
   }
 
+  /** Talks that were answered with another status than 0, so far. */
+  get refused(): number {
+    return this.#sent.filter(({ status }) => status !== undefined && status !== 0).length;
+  }
+
   /** How each connection ended, once all have. */
   ends(): Promise<string[]> {
     return Promise.all(this.#pairs.flatMap(({ sender, receiver }) => [sender.ended, receiver.ended]));

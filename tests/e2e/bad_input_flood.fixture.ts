@@ -28,21 +28,22 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** Connects; resolves then, and tells `closed` how many ms it lived. */
-function open({ port, says, drip }: Kind, closed: (ms: number, why: string) => void): Promise<void> {
+function open({ port, says, drip }: Kind, closed: (ms: number) => void): Promise<void> {
   return new Promise((resolve) => {
-    const startMs = performance.now();
+    let startMs = performance.now();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    let said = 0;
     const socket = net.connect(port, "127.0.0.1", () => {
+      startMs = performance.now();
       if (says !== "") socket.write(says, "latin1");
+      if (drip !== "") timer = setInterval(() => socket.write(drip[said++ % drip.length]!), 1_000);
       resolve();
     });
-    let said = 0;
-    const timer = drip === "" ? undefined : setInterval(() => socket.write(drip[said++ % drip.length]!), 1_000);
-    let why = "";
     socket.on("data", () => {});
-    socket.on("error", (error) => why = error.message);
+    socket.on("error", () => {}); // "close" follows
     socket.on("close", () => {
       clearInterval(timer);
-      closed(performance.now() - startMs, why);
+      closed(performance.now() - startMs);
       resolve();
     });
   });

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { type ServerProcess, startServer } from "../../src/load/server_process.ts";
 import { dayToken } from "../../src/load/token.ts";
 import { ROOT, RUNTIME, startScript } from "../support/processes.ts";
-import { Bystanders, type Place } from "./bad_input_bystanders.ts";
+import { Bystanders, type Place, until } from "./bad_input_bystanders.ts";
 import { SECRET } from "../integration/system_local.ts";
 
 import { tempDir } from "../support/temp.ts";
@@ -59,3 +59,20 @@ test(
   },
   60_000,
 );
+
+test("what a failed sync refused is not there after kill -9 either, and what was answered before is", async () => {
+  await using dir = await tempDir();
+  const start = { command: devCommand(), secret: SECRET, dataDir: dir.in("data") };
+  await using server = await startServer({ ...start, env: { PETREL_FAULT: "sync=io@40" } });
+  await using bystanders = await Bystanders.start(placeOf(server));
+  await until(() => bystanders.refused >= 20, "talks were refused", 15_000);
+  expect((await fetch(`http://127.0.0.1:${server.ports.http}/ready`)).status).toBe(503);
+  await server.kill();
+  bystanders.stop();
+
+  await using again = await startServer({ ...start, ports: server.ports });
+  const verdict = await bystanders.verdict(placeOf(again));
+  expect({ clean: verdict.clean, faults: verdict.faults }).toMatchObject({ clean: true });
+  expect(verdict.acked).toBeGreaterThan(10);
+  expect(verdict.refused).toBeGreaterThanOrEqual(20);
+}, 60_000);
