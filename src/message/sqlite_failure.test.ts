@@ -147,5 +147,5 @@ describe("disposal", () => {
     }
     for (let i = 0; i < 100 && openFiles(directory.path).length > 0; i++) await sleep(systemClock, 20);
     expect(openFiles(directory.path)).toEqual([]);
-  });
+  }, 60_000);
 });
