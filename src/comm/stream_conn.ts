@@ -221,16 +221,16 @@ export abstract class StreamConn implements Conn, SocketEvents {
   }
 }
 
-/** Made when a closing begins, so that an open connection does not carry it. */
-class Closing extends Deadline {
-  readonly #socket: Socket;
-  constructor(socket: Socket) {
+/** Drops what has not closed in time. Made when a closing begins, so that an open connection does not carry it. */
+export class Closing extends Deadline {
+  readonly #open: { destroy(): void };
+  constructor(open: { destroy(): void }) {
     super();
-    this.#socket = socket;
+    this.#open = open;
   }
 
   expired(): void {
-    this.#socket.destroy();
+    this.#open.destroy();
   }
 }
 

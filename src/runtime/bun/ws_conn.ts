@@ -1,7 +1,6 @@
-import { Deadline } from "../../base/timer_wheel.ts";
 import type { Accept, Conn, ConnEvents, WriteResult } from "../../comm/ports.ts";
 import { peerReason } from "../../comm/peer_reason.ts";
-import { CLOSE_WAIT_MS, type ConnEnv } from "../../comm/stream_conn.ts";
+import { CLOSE_WAIT_MS, Closing, type ConnEnv } from "../../comm/stream_conn.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { isCloseCode } from "../../protocol/ws_frame.ts";
@@ -165,19 +164,6 @@ export class BunWsConn implements Conn {
     } catch (thrown) {
       this.#failed(thrown);
     }
-  }
-}
-
-/** Made when a closing has to wait. */
-class Closing extends Deadline {
-  readonly #conn: BunWsConn;
-  constructor(conn: BunWsConn) {
-    super();
-    this.#conn = conn;
-  }
-
-  expired(): void {
-    this.#conn.destroy();
   }
 }
 
