@@ -1,5 +1,7 @@
 import type { ImError } from "../base/errors.ts";
 import type { RequestKey } from "../protocol/route.ts";
+import type { ConversationStore } from "./conversation_store.ts";
+import type { GroupStore } from "./group_store.ts";
 
 export type { RequestKey } from "../protocol/route.ts";
 
@@ -7,8 +9,10 @@ export type { RequestKey } from "../protocol/route.ts";
 export interface AppendRequest {
   readonly app: string;
   readonly sender: string;
-  /** Receiving account. (Groups come as another `kind` later.) */
+  /** Receiving account, or group id. */
   readonly dest: string;
+  /** `dest` is a group: only its members may write. Default false. */
+  readonly group?: boolean | undefined;
   readonly type: number;
   readonly body: string;
   readonly extra: string;
@@ -29,13 +33,26 @@ export interface Appended {
   readonly sendTime: bigint;
   readonly seq: number;
   readonly senderPos: number;
-  /** Equal to senderPos when somebody writes to themselves: one inbox row. */
+  /** Equal to senderPos when somebody writes to themselves: one inbox row. In a group 0. */
   readonly receiverPos: number;
+  /** In a group with inbox rows: every member of that moment, the sender too, and the position it got. */
+  readonly fan?: readonly MemberPos[] | undefined;
+  /** In a large group: nobody got an inbox row (senderPos is 0), push to the room. */
+  readonly room?: boolean | undefined;
   /** Was stored by an earlier request with the same key or client id: answer it, do not push it. */
   readonly duplicate: boolean;
 }
 
-/** BUSY: not stored, wait. SYSTEM: not stored, try again. DUPLICATE_ID: same client id, other content. */
+/** The inbox position a group message has for one member. */
+export interface MemberPos {
+  readonly account: string;
+  readonly pos: number;
+}
+
+/**
+ * BUSY: not stored, wait. SYSTEM: not stored, try again. DUPLICATE_ID: same client id, other content. In a group:
+ * INVALID_BODY (unknown group), UNAUTHORIZED (not a member).
+ */
 export type AppendResult = Appended | ImError;
 
 /** 0: the account received it, 1: the account sent it. */
@@ -66,6 +83,8 @@ export interface InboxMessage extends InboxEntry {
 export interface Head {
   /** Highest position given, 0 for an empty inbox. */
   readonly pos: number;
+  /** Positions up to here were removed by retention. Undefined: none. */
+  readonly trimmed?: number | undefined;
   /** Names this log; changes only when it was made anew. "0" for an account without an inbox: it matches nothing. */
   readonly epoch: string;
 }
@@ -125,3 +144,6 @@ export interface StoreHealth {
   /** Why not, in words for a person. */
   readonly problem: string | undefined;
 }
+
+/** All that a message store is: what the parts of a system stand on, whoever keeps it. */
+export interface ImStore extends MessageStore, GroupStore, ConversationStore {}
