@@ -119,7 +119,7 @@ export const LoginReq: BodyType<LoginReq> = {
   },
 };
 
-/** 1 channelId, 2 account, 100 recovered, 101 reason, 102 head, 103 epoch, 104 acked, 105 heartbeatMs */
+/** 1 channelId, 2 account, 100 recovered, 101 reason, 102 head, 103 epoch, 104 acked, 105 heartbeatMs, 106 rooms */
 export interface LoginResp {
   channelId: string;
   account: string;
@@ -129,6 +129,7 @@ export interface LoginResp {
   epoch: string;
   acked: number;
   heartbeatMs: number;
+  rooms: Room[];
 }
 export const LoginResp: BodyType<LoginResp> = {
   name: "LoginResp",
@@ -141,8 +142,9 @@ export const LoginResp: BodyType<LoginResp> = {
     if (m.epoch) w.field(826).string(m.epoch);
     if (m.acked) w.field(832).uint32(m.acked);
     if (m.heartbeatMs) w.field(840).uint32(m.heartbeatMs);
+    if (m.rooms) { for (const one of m.rooms) w.field(850).message(Room, one); }
   },
-  decode(r, end, m = { channelId: "", account: "", recovered: false, reason: "", head: 0, epoch: "", acked: 0, heartbeatMs: 0 }) {
+  decode(r, end, m = { channelId: "", account: "", recovered: false, reason: "", head: 0, epoch: "", acked: 0, heartbeatMs: 0, rooms: [] }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -169,6 +171,43 @@ export const LoginResp: BodyType<LoginResp> = {
           break;
         case 840:
           m.heartbeatMs = r.uint32();
+          break;
+        case 850:
+          m.rooms.push(r.message(Room));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 groupId, 2 joinedSeq, 3 head */
+export interface Room {
+  groupId: string;
+  joinedSeq: number;
+  head: number;
+}
+export const Room: BodyType<Room> = {
+  name: "Room",
+  encode(m, w) {
+    if (m.groupId) w.field(10).string(m.groupId);
+    if (m.joinedSeq) w.field(16).uint32(m.joinedSeq);
+    if (m.head) w.field(24).uint32(m.head);
+  },
+  decode(r, end, m = { groupId: "", joinedSeq: 0, head: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.groupId = r.stringVerify();
+          break;
+        case 16:
+          m.joinedSeq = r.uint32();
+          break;
+        case 24:
+          m.head = r.uint32();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
@@ -699,7 +738,7 @@ export const Member: BodyType<Member> = {
   },
 };
 
-/** 1 id, 2 name, 3 avatar, 4 introduction, 5 owner, 6 members, 7 createdAt */
+/** 1 id, 2 name, 3 avatar, 4 introduction, 5 owner, 6 members, 7 createdAt, 100 memberCount, 101 head, 102 large */
 export interface GroupGetResp {
   id: string;
   name: string;
@@ -708,6 +747,9 @@ export interface GroupGetResp {
   owner: string;
   members: Member[];
   createdAt: bigint;
+  memberCount: number;
+  head: number;
+  large: boolean;
 }
 export const GroupGetResp: BodyType<GroupGetResp> = {
   name: "GroupGetResp",
@@ -719,8 +761,11 @@ export const GroupGetResp: BodyType<GroupGetResp> = {
     if (m.owner) w.field(42).string(m.owner);
     if (m.members) { for (const one of m.members) w.field(50).message(Member, one); }
     if (m.createdAt) w.field(56).bigint(m.createdAt);
+    if (m.memberCount) w.field(800).uint32(m.memberCount);
+    if (m.head) w.field(808).uint32(m.head);
+    if (m.large) w.field(816).bool(m.large);
   },
-  decode(r, end, m = { id: "", name: "", avatar: "", introduction: "", owner: "", members: [], createdAt: 0n }) {
+  decode(r, end, m = { id: "", name: "", avatar: "", introduction: "", owner: "", members: [], createdAt: 0n, memberCount: 0, head: 0, large: false }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -744,6 +789,83 @@ export const GroupGetResp: BodyType<GroupGetResp> = {
           break;
         case 56:
           m.createdAt = r.bigint();
+          break;
+        case 800:
+          m.memberCount = r.uint32();
+          break;
+        case 808:
+          m.head = r.uint32();
+          break;
+        case 816:
+          m.large = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 groupId, 2 from, 3 limit */
+export interface GroupMembersReq {
+  groupId: string;
+  from: string;
+  limit: number;
+}
+export const GroupMembersReq: BodyType<GroupMembersReq> = {
+  name: "GroupMembersReq",
+  encode(m, w) {
+    if (m.groupId) w.field(10).string(m.groupId);
+    if (m.from) w.field(18).string(m.from);
+    if (m.limit) w.field(24).uint32(m.limit);
+  },
+  decode(r, end, m = { groupId: "", from: "", limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.groupId = r.stringVerify();
+          break;
+        case 18:
+          m.from = r.stringVerify();
+          break;
+        case 24:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 members, 2 next, 3 memberCount */
+export interface GroupMembersResp {
+  members: Member[];
+  next: string;
+  memberCount: number;
+}
+export const GroupMembersResp: BodyType<GroupMembersResp> = {
+  name: "GroupMembersResp",
+  encode(m, w) {
+    if (m.members) { for (const one of m.members) w.field(10).message(Member, one); }
+    if (m.next) w.field(18).string(m.next);
+    if (m.memberCount) w.field(24).uint32(m.memberCount);
+  },
+  decode(r, end, m = { members: [], next: "", memberCount: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.members.push(r.message(Member));
+          break;
+        case 18:
+          m.next = r.stringVerify();
+          break;
+        case 24:
+          m.memberCount = r.uint32();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
@@ -1066,6 +1188,259 @@ export const SyncResp: BodyType<SyncResp> = {
   },
 };
 
+/** 1 group, 2 after, 3 before, 4 limit */
+export interface HistoryReq {
+  group: boolean;
+  after: number;
+  before: number;
+  limit: number;
+}
+export const HistoryReq: BodyType<HistoryReq> = {
+  name: "HistoryReq",
+  encode(m, w) {
+    if (m.group) w.field(8).bool(m.group);
+    if (m.after) w.field(16).uint32(m.after);
+    if (m.before) w.field(24).uint32(m.before);
+    if (m.limit) w.field(32).uint32(m.limit);
+  },
+  decode(r, end, m = { group: false, after: 0, before: 0, limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.group = r.bool();
+          break;
+        case 16:
+          m.after = r.uint32();
+          break;
+        case 24:
+          m.before = r.uint32();
+          break;
+        case 32:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 messages, 2 first, 3 head */
+export interface HistoryResp {
+  messages: MessagePush[];
+  first: number;
+  head: number;
+}
+export const HistoryResp: BodyType<HistoryResp> = {
+  name: "HistoryResp",
+  encode(m, w) {
+    if (m.messages) { for (const one of m.messages) w.field(10).message(MessagePush, one); }
+    if (m.first) w.field(16).uint32(m.first);
+    if (m.head) w.field(24).uint32(m.head);
+  },
+  decode(r, end, m = { messages: [], first: 0, head: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.messages.push(r.message(MessagePush));
+          break;
+        case 16:
+          m.first = r.uint32();
+          break;
+        case 24:
+          m.head = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 from, 2 limit */
+export interface ConversationsReq {
+  from: string;
+  limit: number;
+}
+export const ConversationsReq: BodyType<ConversationsReq> = {
+  name: "ConversationsReq",
+  encode(m, w) {
+    if (m.from) w.field(10).string(m.from);
+    if (m.limit) w.field(16).uint32(m.limit);
+  },
+  decode(r, end, m = { from: "", limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.from = r.stringVerify();
+          break;
+        case 16:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 conversations, 2 next */
+export interface ConversationsResp {
+  conversations: Conversation[];
+  next: string;
+}
+export const ConversationsResp: BodyType<ConversationsResp> = {
+  name: "ConversationsResp",
+  encode(m, w) {
+    if (m.conversations) { for (const one of m.conversations) w.field(10).message(Conversation, one); }
+    if (m.next) w.field(18).string(m.next);
+  },
+  decode(r, end, m = { conversations: [], next: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.conversations.push(r.message(Conversation));
+          break;
+        case 18:
+          m.next = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 dest, 2 group, 3 head, 4 last, 5 read, 6 unread, 7 name, 8 avatar, 9 memberCount, 10 large */
+export interface Conversation {
+  dest: string;
+  group: boolean;
+  head: number;
+  last?: MessagePush;
+  read: number;
+  unread: number;
+  name: string;
+  avatar: string;
+  memberCount: number;
+  large: boolean;
+}
+export const Conversation: BodyType<Conversation> = {
+  name: "Conversation",
+  encode(m, w) {
+    if (m.dest) w.field(10).string(m.dest);
+    if (m.group) w.field(16).bool(m.group);
+    if (m.head) w.field(24).uint32(m.head);
+    if (m.last) w.field(34).message(MessagePush, m.last);
+    if (m.read) w.field(40).uint32(m.read);
+    if (m.unread) w.field(48).uint32(m.unread);
+    if (m.name) w.field(58).string(m.name);
+    if (m.avatar) w.field(66).string(m.avatar);
+    if (m.memberCount) w.field(72).uint32(m.memberCount);
+    if (m.large) w.field(80).bool(m.large);
+  },
+  decode(r, end, m = { dest: "", group: false, head: 0, read: 0, unread: 0, name: "", avatar: "", memberCount: 0, large: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.dest = r.stringVerify();
+          break;
+        case 16:
+          m.group = r.bool();
+          break;
+        case 24:
+          m.head = r.uint32();
+          break;
+        case 34:
+          m.last = r.message(MessagePush, m.last);
+          break;
+        case 40:
+          m.read = r.uint32();
+          break;
+        case 48:
+          m.unread = r.uint32();
+          break;
+        case 58:
+          m.name = r.stringVerify();
+          break;
+        case 66:
+          m.avatar = r.stringVerify();
+          break;
+        case 72:
+          m.memberCount = r.uint32();
+          break;
+        case 80:
+          m.large = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 group, 2 seq */
+export interface ReadReq {
+  group: boolean;
+  seq: number;
+}
+export const ReadReq: BodyType<ReadReq> = {
+  name: "ReadReq",
+  encode(m, w) {
+    if (m.group) w.field(8).bool(m.group);
+    if (m.seq) w.field(16).uint32(m.seq);
+  },
+  decode(r, end, m = { group: false, seq: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.group = r.bool();
+          break;
+        case 16:
+          m.seq = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 seq */
+export interface ReadResp {
+  seq: number;
+}
+export const ReadResp: BodyType<ReadResp> = {
+  name: "ReadResp",
+  encode(m, w) {
+    if (m.seq) w.field(8).uint32(m.seq);
+  },
+  decode(r, end, m = { seq: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.seq = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
 /** 1 app, 2 account, 3 after, 4 upTo, 5 limit */
 export interface FillReq {
   app: string;
@@ -1186,6 +1561,220 @@ export const HeadsResp: BodyType<HeadsResp> = {
           break;
         case 10:
           r.uint32s(m.positions);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 groupId, 3 joined, 4 seq */
+export interface RoomChange {
+  app: string;
+  groupId: string;
+  joined: boolean;
+  seq: number;
+}
+export const RoomChange: BodyType<RoomChange> = {
+  name: "RoomChange",
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.groupId) w.field(18).string(m.groupId);
+    if (m.joined) w.field(24).bool(m.joined);
+    if (m.seq) w.field(32).uint32(m.seq);
+  },
+  decode(r, end, m = { app: "", groupId: "", joined: false, seq: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.groupId = r.stringVerify();
+          break;
+        case 24:
+          m.joined = r.bool();
+          break;
+        case 32:
+          m.seq = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 groupId, 3 after, 4 limit */
+export interface RoomFillReq {
+  app: string;
+  groupId: string;
+  after: number;
+  limit: number;
+}
+export const RoomFillReq: BodyType<RoomFillReq> = {
+  name: "RoomFillReq",
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.groupId) w.field(18).string(m.groupId);
+    if (m.after) w.field(24).uint32(m.after);
+    if (m.limit) w.field(32).uint32(m.limit);
+  },
+  decode(r, end, m = { app: "", groupId: "", after: 0, limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.groupId = r.stringVerify();
+          break;
+        case 24:
+          m.after = r.uint32();
+          break;
+        case 32:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 items */
+export interface RoomHeadsReq {
+  items: RoomHeadsItem[];
+}
+export const RoomHeadsReq: BodyType<RoomHeadsReq> = {
+  name: "RoomHeadsReq",
+  encode(m, w) {
+    if (m.items) { for (const one of m.items) w.field(10).message(RoomHeadsItem, one); }
+  },
+  decode(r, end, m = { items: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.items.push(r.message(RoomHeadsItem));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 groupId */
+export interface RoomHeadsItem {
+  app: string;
+  groupId: string;
+}
+export const RoomHeadsItem: BodyType<RoomHeadsItem> = {
+  name: "RoomHeadsItem",
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.groupId) w.field(18).string(m.groupId);
+  },
+  decode(r, end, m = { app: "", groupId: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.groupId = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 heads */
+export interface RoomHeadsResp {
+  heads: number[];
+}
+export const RoomHeadsResp: BodyType<RoomHeadsResp> = {
+  name: "RoomHeadsResp",
+  encode(m, w) {
+    if (m.heads?.length) w.field(10).uint32s(m.heads);
+  },
+  decode(r, end, m = { heads: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.heads.push(r.uint32());
+          break;
+        case 10:
+          r.uint32s(m.heads);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 accounts */
+export interface RoomRowsReq {
+  app: string;
+  accounts: string[];
+}
+export const RoomRowsReq: BodyType<RoomRowsReq> = {
+  name: "RoomRowsReq",
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.accounts) { for (const one of m.accounts) w.field(18).string(one); }
+  },
+  decode(r, end, m = { app: "", accounts: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.accounts.push(r.stringVerify());
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 heads */
+export interface RoomRowsResp {
+  heads: number[];
+}
+export const RoomRowsResp: BodyType<RoomRowsResp> = {
+  name: "RoomRowsResp",
+  encode(m, w) {
+    if (m.heads?.length) w.field(10).uint32s(m.heads);
+  },
+  decode(r, end, m = { heads: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.heads.push(r.uint32());
+          break;
+        case 10:
+          r.uint32s(m.heads);
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
