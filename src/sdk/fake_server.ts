@@ -161,6 +161,7 @@ export class FakeServer {
       epoch,
       acked,
       heartbeatMs,
+      rooms: [],
     };
   }
 

@@ -25,7 +25,7 @@ export function signIn(deps: Pick<LogicDeps, "sessions" | "messages" | "newGener
     const reason = ctx.caps ? whyNotRecovered(request, head!) : "no cursor";
     ctx.pos = reason === "" ? request.cursor : head!.pos;
     const plain = { channelId: session.channelId, account: session.account };
-    if (!ctx.caps) return { ...NOTHING, ...plain };
+    if (!ctx.caps) return { ...NOTHING, ...plain, rooms: [] };
     return {
       ...plain,
       recovered: reason === "",
@@ -34,6 +34,7 @@ export function signIn(deps: Pick<LogicDeps, "sessions" | "messages" | "newGener
       epoch: head!.epoch,
       acked,
       heartbeatMs: HEARTBEAT_MS,
+      rooms: [],
     };
   };
 }
