@@ -90,12 +90,18 @@ function opens(lines: readonly string[], at: number): boolean {
   return text.split("{").length > text.split("}").length;
 }
 
+/** What a constant or a property is set to. */
+const VALUE = /^((?:export const|override|readonly|static)[^(=]*) =.*$/s;
+
 /** From the first line to the one that opens the body, or ends the member. */
 function signature(location: Place): string {
   const lines = linesFrom(location);
   const end = lines.findIndex((line) => /[{;]$/.test(line));
   const indent = /^ */.exec(lines[0] ?? "")?.[0].length ?? 0;
-  return lines.slice(0, end + 1).map((line) => line.slice(indent)).join("\n").replace(/ =( .*)?$| \{$|;$/s, "");
+  return lines.slice(0, end + 1).map((line) => line.slice(indent)).join("\n").replace(VALUE, "$1").replace(
+    / \{$|;$/,
+    "",
+  );
 }
 
 function linesFrom({ filename, line }: Place): string[] {
