@@ -69,6 +69,9 @@ function messageCode(type: protobuf.Type): string {
     `}`,
     `export const ${type.name}: BodyType<${type.name}> = {`,
     `  name: "${type.name}",`,
+    `  fields: [`,
+    ...fields.map((field) => `    ${fieldCode(field)},`),
+    `  ],`,
     `  encode(m, w) {`,
     ...fields.map((field) => `    ${encodeCode(field)}`),
     `  },`,
@@ -85,6 +88,15 @@ function messageCode(type: protobuf.Type): string {
     `  },`,
     `};`,
   ].join("\n");
+}
+
+/** A row of `BodyType.fields`. Messages are named by a function: they may stand further down in the file. */
+function fieldCode(field: protobuf.Field): string {
+  const parts = [`name: "${field.name}"`];
+  if (field.protoName !== field.name) parts.push(`declared: "${field.protoName}"`);
+  parts.push(KINDS[field.type] ? `kind: "${field.type}"` : `kind: () => ${field.type}`);
+  if (field.repeated) parts.push(`repeated: true`);
+  return `{ ${parts.join(", ")} }`;
 }
 
 function encodeCode(field: protobuf.Field): string {

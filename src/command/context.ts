@@ -1,3 +1,5 @@
+import type { BodyType } from "../protocol/bodies.ts";
+import type { Content } from "../protocol/body_codec.ts";
 import type { Header } from "../protocol/header.ts";
 import type { RequestKey, Target } from "../protocol/route.ts";
 
@@ -10,6 +12,8 @@ export interface CommandContext {
   readonly device: string;
   /** Did the login announce `im.caps`? */
   readonly caps: boolean;
+  /** How the request's body is written and the reply's will be. */
+  readonly content: Content;
   readonly channelId: string;
   readonly gateId: string;
   /** Makes the request recognisable when it is forwarded again. */
@@ -24,8 +28,11 @@ export interface CommandContext {
   status: number;
   /** The inbox position the reply stands for; a handler sets it. 0: none. */
   pos: number;
-  /** Sends one encoded body to many channels: one packet per gateway. `command` is the request's unless given. */
-  dispatch(targets: readonly Target[], body: Uint8Array, command?: string): void;
+  /**
+   * Sends one message to many channels, to each in its content: encoded once per content, one packet per gateway and
+   * content. `command` is the request's unless given.
+   */
+  dispatch<T>(targets: readonly Target[], type: BodyType<T>, message: Partial<T>, command?: string): void;
   /** Runs once the reply has been handed over, in the order of the replies. It cannot change the reply. */
   after(run: () => Promise<void> | void): void;
 }

@@ -1,5 +1,6 @@
 import { ImError } from "../base/errors.ts";
-import { type BodyType, decodeBody, encodeBody } from "../protocol/bodies.ts";
+import type { BodyType } from "../protocol/bodies.ts";
+import { decodeAs, encodeAs } from "../protocol/content.ts";
 import type { CommandContext } from "./context.ts";
 
 /** What the router needs of a row of protocol/commands.ts. */
@@ -38,7 +39,7 @@ export class CommandRouter {
     this.#routes.set(
       name,
       this.#surround(middleware, async (ctx, body) => {
-        return encodeBody<Res>(response, await handler(ctx, decodeBody(request, body)));
+        return encodeAs<Res>(ctx.content, response, await handler(ctx, decodeAs(ctx.content, request, body)));
       }),
     );
     return this;

@@ -1,22 +1,28 @@
+import type { BodyType } from "../protocol/bodies.ts";
+import type { Content } from "../protocol/body_codec.ts";
+import { encodeAs } from "../protocol/content.ts";
 import { FLAG, type Header, makeHeader } from "../protocol/header.ts";
 import type { Target } from "../protocol/route.ts";
 import type { Downlink } from "./link.ts";
 
 /**
- * Fans one push out: a packet per gateway with the list of its channels and, beside it, their positions. Every
- * gateway is tried, whatever happened at the others. Gives how many targets had no link; those clients fetch later.
+ * Fans one push out: a packet per gateway and content with the list of its channels and, beside it, their positions.
+ * The message is encoded once per content. Every gateway is tried, whatever happened at the others. Gives how many
+ * targets had no link; those clients fetch later.
  */
-export function dispatch(
+export function dispatch<T>(
   links: ReadonlyMap<string, Downlink>,
   request: Header,
   command: string,
   targets: readonly Target[],
-  body: Uint8Array,
+  type: BodyType<T>,
+  message: Partial<T>,
 ): number {
+  const bodies: Partial<Record<Content, Uint8Array>> = {};
   let missed = 0;
   for (const group of groups(targets)) {
-    const first = group[0]!;
-    const link = links.get(first.gateId);
+    const { gateId, content, own } = group[0]!;
+    const link = links.get(gateId);
     // The header is the request's; status and metas of a client must never reach another (WIRE.md "Pushes").
     const header = makeHeader(command, {
       channelId: request.channelId,
@@ -26,11 +32,11 @@ export function dispatch(
     });
     const sent = link?.send({
       header,
-      body,
-      gateId: first.gateId,
+      body: bodies[content] ??= encodeAs(content, type, message),
+      gateId,
       channels: group.map((one) => one.channelId),
       positions: group.map((one) => one.pos),
-      own: first.own,
+      own,
       answers: 0,
     });
     if (!sent) missed += group.length;
@@ -38,12 +44,12 @@ export function dispatch(
   return missed;
 }
 
-/** Targets of one gateway and one kind (own or not) together, in the order they first appear. */
+/** Targets of one gateway, content and kind (own or not) together, in the order they first appear. */
 function groups(targets: readonly Target[]): Target[][] {
   if (targets.length === 1) return [[targets[0]!]];
   const found = new Map<string, Target[]>();
   for (const target of targets) {
-    const key = target.own ? `own ${target.gateId}` : target.gateId;
+    const key = `${target.own ? "own " : ""}${target.content} ${target.gateId}`;
     const group = found.get(key);
     if (group) group.push(target);
     else found.set(key, [target]);

@@ -1,3 +1,4 @@
+import type { Content } from "../protocol/body_codec.ts";
 import type { Header } from "../protocol/header.ts";
 import type { RequestKey } from "../protocol/route.ts";
 
@@ -16,6 +17,8 @@ export interface Upward {
   readonly device: string;
   /** Did the login announce `im.caps`? */
   readonly caps: boolean;
+  /** How `body` is written, and how its answer is to be. */
+  readonly content: Content;
   readonly gateId: string;
   readonly key: RequestKey | undefined;
   /** Monotonic ms: work that has not begun by then is refused. */

@@ -1,4 +1,5 @@
 import { ImError } from "../base/errors.ts";
+import type { BodyCodec } from "./body_codec.ts";
 import { NO_BODY } from "./packet.ts";
 import { BodyReader, type BodyType, BodyWriter } from "./wire.ts";
 
@@ -7,6 +8,7 @@ export type { BodyType } from "./wire.ts";
 /** A body without fields: nothing is written, whatever comes is not looked at. */
 export const EMPTY: BodyType<Record<string, never>> = {
   name: "Empty",
+  fields: [],
   encode() {},
   decode: () => ({}),
 };
@@ -35,3 +37,6 @@ export function decodeBody<T>(type: BodyType<T>, bytes: Uint8Array): T {
     throw new ImError("BODY_INVALID", `Cannot read ${type.name}: ${bytes.length} bytes`, { cause });
   }
 }
+
+/** Bodies as protobuf: the default, and all that old clients know. */
+export const protobuf: BodyCodec = { content: "protobuf", encode: encodeBody, decode: decodeBody };

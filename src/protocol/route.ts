@@ -1,3 +1,5 @@
+import type { Content } from "./body_codec.ts";
+
 /**
  * Makes a request recognisable when it is sent again on an inner hop. `scope` names the channel, `n` counts its
  * requests, everything below `low` has been answered and will not come again. Source: proto/WIRE.md "Petrel metas".
@@ -8,10 +10,11 @@ export interface RequestKey {
   readonly low: number;
 }
 
-/** Where a push goes. `pos` is the inbox position it stands for, 0 for none. */
+/** Where a push goes, and how that client wants bodies. `pos` is the inbox position it stands for, 0 for none. */
 export interface Target {
   readonly gateId: string;
   readonly channelId: string;
+  readonly content: Content;
   readonly pos: number;
   /** The account's own message, for its other devices: clients without `im.caps` are not shown it. */
   readonly own: boolean;

@@ -9,9 +9,21 @@ const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 const LOW = LITTLE ? 0 : 1;
 const HIGH = LITTLE ? 1 : 0;
 
+/** One field of a message, for forms that name their fields (src/protocol/named_fields.ts). */
+export interface BodyField {
+  /** camelCase, as in the objects of gen/. */
+  readonly name: string;
+  /** As the .proto file has it; left out when that is the same. */
+  readonly declared?: string;
+  /** Of repeated fields: of each element. A function gives the type of a message field. */
+  readonly kind: "string" | "int32" | "uint32" | "bool" | "int64" | (() => BodyType<object>);
+  readonly repeated?: true;
+}
+
 /** What the code in gen/ gives and takes: a message's two functions. `encode` leaves defaults out. */
 export interface BodyType<T> {
   readonly name: string;
+  readonly fields: readonly BodyField[];
   encode(message: Partial<T>, writer: BodyWriter): void;
   /** Reads up to `end`, into `into` when the field came before (protobuf merges them). Every field is set. */
   decode(reader: BodyReader, end: number, into?: T): T;

@@ -1,3 +1,5 @@
+import type { Content } from "../protocol/body_codec.ts";
+
 /** Who is behind a channel. `generation` is the login's snowflake: compared for equality, never assumed. */
 export interface Session {
   readonly app: string;
@@ -7,6 +9,8 @@ export interface Session {
   readonly channelId: string;
   /** Service id of the gateway. */
   readonly gateId: string;
+  /** How the client wants bodies. */
+  readonly content: Content;
   readonly generation: bigint;
   readonly remoteIp: string;
   readonly zone: string;
@@ -20,6 +24,8 @@ export interface Location {
   readonly device: string;
   readonly channelId: string;
   readonly gateId: string;
+  /** How the client wants bodies. */
+  readonly content: Content;
 }
 
 /** Locations and sessions. Every key starts with the app. Rejects with ImError SYSTEM when the store is out of reach. */

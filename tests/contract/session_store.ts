@@ -10,6 +10,7 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     device,
     channelId,
     gateId: "gw1",
+    content: "protobuf",
     generation: generation++,
     remoteIp: "127.0.0.1",
     zone: "",
@@ -25,6 +26,19 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     expect(await store.add(ann)).toEqual([]);
     expect(await store.locate("kim", ["ann"])).toMatchObject([{ account: "ann", channelId: "c1", gateId: "gw1" }]);
     expect(await store.get("c1")).toMatchObject({ account: "ann", generation: ann.generation });
+  });
+
+  test(`SessionStore/${name}: session and location say how the client wants bodies`, async () => {
+    await using store = await open(16);
+    await store.add({ ...session("kim", "ann", "web", "c1"), content: "json" });
+    await store.add({ ...session("kim", "ann", "desk", "c2"), content: "msgpack" });
+    await store.add(session("kim", "bob", "", "c3"));
+    const found = await store.locate("kim", ["ann", "bob"]);
+    const contents = found.map((one) => `${one.channelId} ${one.content}`).sort();
+    expect(contents).toEqual(["c1 json", "c2 msgpack", "c3 protobuf"]);
+    expect((await store.get("c1"))?.content).toBe("json");
+    const [put] = await store.add(session("kim", "ann", "web", "c4"));
+    expect(put?.content).toBe("json");
   });
 
   test(`SessionStore/${name}: a second login of a device puts out the first and says which`, async () => {

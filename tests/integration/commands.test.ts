@@ -8,8 +8,9 @@ import { limit } from "../../src/command/middleware/limit.ts";
 import { recover } from "../../src/command/middleware/recover.ts";
 import { CommandRouter } from "../../src/command/router.ts";
 import type { CommandContext } from "../../src/command/context.ts";
-import { decodeBody, EMPTY, encodeBody } from "../../src/protocol/bodies.ts";
+import { decodeBody, EMPTY } from "../../src/protocol/bodies.ts";
 import { COMMANDS } from "../../src/protocol/commands.ts";
+import { encodeAs } from "../../src/protocol/content.ts";
 import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
 import { makeHeader } from "../../src/protocol/header.ts";
 import { NO_BODY } from "../../src/protocol/packet.ts";
@@ -32,8 +33,15 @@ test("every command stands in a vector", () => {
 
 const route = { name: "chat.test", request: EMPTY, response: EMPTY };
 const context = (command = "chat.test") =>
-  ({ header: makeHeader(command), status: 0, pos: 0, app: "kim", account: "ann" }) as CommandContext;
-const recovering = () => recover(silent, (message) => encodeBody(pkt.ErrorResp, { message }));
+  ({
+    header: makeHeader(command),
+    status: 0,
+    pos: 0,
+    app: "kim",
+    account: "ann",
+    content: "protobuf",
+  }) as CommandContext;
+const recovering = () => recover(silent, (content, message) => encodeAs(content, pkt.ErrorResp, { message }));
 
 test("registering a command twice fails at start", () => {
   const router = new CommandRouter().add(route, async () => ({}));

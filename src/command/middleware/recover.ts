@@ -1,5 +1,6 @@
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Content } from "../../protocol/body_codec.ts";
 import { STATUS, type StatusName } from "../../protocol/status.ts";
 import type { Middleware } from "../router.ts";
 
@@ -7,7 +8,7 @@ import type { Middleware } from "../router.ts";
  * The one place that turns an error into a reply: status in the context, body from `encodeError`. Only errors that
  * speak of the request keep their text; what failed behind the handler is logged here, once, and told neutrally.
  */
-export function recover(log: Logger, encodeError: (message: string) => Uint8Array): Middleware {
+export function recover(log: Logger, encodeError: (content: Content, message: string) => Uint8Array): Middleware {
   return async (ctx, next) => {
     try {
       return await next();
@@ -15,9 +16,9 @@ export function recover(log: Logger, encodeError: (message: string) => Uint8Arra
       const error = ImError.from(thrown);
       const name = statusOf(error);
       ctx.status = STATUS[name].wire;
-      if (name !== "SYSTEM") return encodeError(error.message);
+      if (name !== "SYSTEM") return encodeError(ctx.content, error.message);
       log.error("command failed", { command: ctx.header.command, app: ctx.app, account: ctx.account, error });
-      return encodeError("Cannot do this now: try again");
+      return encodeError(ctx.content, "Cannot do this now: try again");
     }
   };
 }

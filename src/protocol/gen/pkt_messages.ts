@@ -11,6 +11,12 @@ export interface InnerHandshakeReq {
 }
 export const InnerHandshakeReq: BodyType<InnerHandshakeReq> = {
   name: "InnerHandshakeReq",
+  fields: [
+    { name: "ServiceId", kind: "string" },
+    { name: "incarnation", kind: "string" },
+    { name: "timeMs", declared: "time_ms", kind: "int64" },
+    { name: "proof", kind: "string" },
+  ],
   encode(m, w) {
     if (m.ServiceId) w.field(10).string(m.ServiceId);
     if (m.incarnation) w.field(802).string(m.incarnation);
@@ -48,6 +54,10 @@ export interface InnerHandshakeResponse {
 }
 export const InnerHandshakeResponse: BodyType<InnerHandshakeResponse> = {
   name: "InnerHandshakeResponse",
+  fields: [
+    { name: "Code", kind: "uint32" },
+    { name: "Error", kind: "string" },
+  ],
   encode(m, w) {
     if (m.Code) w.field(8).uint32(m.Code);
     if (m.Error) w.field(18).string(m.Error);
@@ -81,6 +91,14 @@ export interface LoginReq {
 }
 export const LoginReq: BodyType<LoginReq> = {
   name: "LoginReq",
+  fields: [
+    { name: "token", kind: "string" },
+    { name: "isp", kind: "string" },
+    { name: "zone", kind: "string" },
+    { name: "tags", kind: "string", repeated: true },
+    { name: "cursor", kind: "uint32" },
+    { name: "epoch", kind: "string" },
+  ],
   encode(m, w) {
     if (m.token) w.field(10).string(m.token);
     if (m.isp) w.field(18).string(m.isp);
@@ -133,6 +151,17 @@ export interface LoginResp {
 }
 export const LoginResp: BodyType<LoginResp> = {
   name: "LoginResp",
+  fields: [
+    { name: "channelId", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "recovered", kind: "bool" },
+    { name: "reason", kind: "string" },
+    { name: "head", kind: "uint32" },
+    { name: "epoch", kind: "string" },
+    { name: "acked", kind: "uint32" },
+    { name: "heartbeatMs", declared: "heartbeat_ms", kind: "uint32" },
+    { name: "rooms", kind: () => Room, repeated: true },
+  ],
   encode(m, w) {
     if (m.channelId) w.field(10).string(m.channelId);
     if (m.account) w.field(18).string(m.account);
@@ -191,6 +220,11 @@ export interface Room {
 }
 export const Room: BodyType<Room> = {
   name: "Room",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "joinedSeq", declared: "joined_seq", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
     if (m.joinedSeq) w.field(16).uint32(m.joinedSeq);
@@ -223,6 +257,9 @@ export interface KickoutNotify {
 }
 export const KickoutNotify: BodyType<KickoutNotify> = {
   name: "KickoutNotify",
+  fields: [
+    { name: "channelId", kind: "string" },
+  ],
   encode(m, w) {
     if (m.channelId) w.field(10).string(m.channelId);
   },
@@ -257,6 +294,19 @@ export interface Session {
 }
 export const Session: BodyType<Session> = {
   name: "Session",
+  fields: [
+    { name: "channelId", kind: "string" },
+    { name: "gateId", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "zone", kind: "string" },
+    { name: "isp", kind: "string" },
+    { name: "remoteIP", kind: "string" },
+    { name: "device", kind: "string" },
+    { name: "app", kind: "string" },
+    { name: "tags", kind: "string", repeated: true },
+    { name: "cursor", kind: "uint32" },
+    { name: "epoch", kind: "string" },
+  ],
   encode(m, w) {
     if (m.channelId) w.field(10).string(m.channelId);
     if (m.gateId) w.field(18).string(m.gateId);
@@ -324,6 +374,12 @@ export interface MessageReq {
 }
 export const MessageReq: BodyType<MessageReq> = {
   name: "MessageReq",
+  fields: [
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+    { name: "clientMsgId", declared: "client_msg_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.type) w.field(8).int32(m.type);
     if (m.body) w.field(18).string(m.body);
@@ -363,6 +419,12 @@ export interface MessageResp {
 }
 export const MessageResp: BodyType<MessageResp> = {
   name: "MessageResp",
+  fields: [
+    { name: "messageId", kind: "int64" },
+    { name: "sendTime", kind: "int64" },
+    { name: "seq", kind: "uint32" },
+    { name: "userSeq", declared: "user_seq", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.sendTime) w.field(16).bigint(m.sendTime);
@@ -409,6 +471,19 @@ export interface MessagePush {
 }
 export const MessagePush: BodyType<MessagePush> = {
   name: "MessagePush",
+  fields: [
+    { name: "messageId", kind: "int64" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+    { name: "sender", kind: "string" },
+    { name: "sendTime", kind: "int64" },
+    { name: "seq", kind: "uint32" },
+    { name: "userSeq", declared: "user_seq", kind: "uint32" },
+    { name: "dest", kind: "string" },
+    { name: "clientMsgId", declared: "client_msg_id", kind: "string" },
+    { name: "group", kind: "bool" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.type) w.field(16).int32(m.type);
@@ -473,6 +548,9 @@ export interface ErrorResp {
 }
 export const ErrorResp: BodyType<ErrorResp> = {
   name: "ErrorResp",
+  fields: [
+    { name: "message", kind: "string" },
+  ],
   encode(m, w) {
     if (m.message) w.field(10).string(m.message);
   },
@@ -498,6 +576,10 @@ export interface MessageAckReq {
 }
 export const MessageAckReq: BodyType<MessageAckReq> = {
   name: "MessageAckReq",
+  fields: [
+    { name: "messageId", kind: "int64" },
+    { name: "userSeq", declared: "user_seq", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.userSeq) w.field(800).uint32(m.userSeq);
@@ -530,6 +612,13 @@ export interface GroupCreateReq {
 }
 export const GroupCreateReq: BodyType<GroupCreateReq> = {
   name: "GroupCreateReq",
+  fields: [
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "members", kind: "string", repeated: true },
+  ],
   encode(m, w) {
     if (m.name) w.field(10).string(m.name);
     if (m.avatar) w.field(18).string(m.avatar);
@@ -570,6 +659,9 @@ export interface GroupCreateResp {
 }
 export const GroupCreateResp: BodyType<GroupCreateResp> = {
   name: "GroupCreateResp",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
   },
@@ -595,6 +687,10 @@ export interface GroupCreateNotify {
 }
 export const GroupCreateNotify: BodyType<GroupCreateNotify> = {
   name: "GroupCreateNotify",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "members", kind: "string", repeated: true },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
     if (m.members) { for (const one of m.members) w.field(18).string(one); }
@@ -624,6 +720,10 @@ export interface GroupJoinReq {
 }
 export const GroupJoinReq: BodyType<GroupJoinReq> = {
   name: "GroupJoinReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -653,6 +753,10 @@ export interface GroupQuitReq {
 }
 export const GroupQuitReq: BodyType<GroupQuitReq> = {
   name: "GroupQuitReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -681,6 +785,9 @@ export interface GroupGetReq {
 }
 export const GroupGetReq: BodyType<GroupGetReq> = {
   name: "GroupGetReq",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
   },
@@ -708,6 +815,12 @@ export interface Member {
 }
 export const Member: BodyType<Member> = {
   name: "Member",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "alias", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "joinTime", declared: "join_time", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.alias) w.field(18).string(m.alias);
@@ -753,6 +866,18 @@ export interface GroupGetResp {
 }
 export const GroupGetResp: BodyType<GroupGetResp> = {
   name: "GroupGetResp",
+  fields: [
+    { name: "id", kind: "string" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "members", kind: () => Member, repeated: true },
+    { name: "createdAt", declared: "created_at", kind: "int64" },
+    { name: "memberCount", declared: "member_count", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+    { name: "large", kind: "bool" },
+  ],
   encode(m, w) {
     if (m.id) w.field(10).string(m.id);
     if (m.name) w.field(18).string(m.name);
@@ -815,6 +940,11 @@ export interface GroupMembersReq {
 }
 export const GroupMembersReq: BodyType<GroupMembersReq> = {
   name: "GroupMembersReq",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "from", kind: "string" },
+    { name: "limit", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
     if (m.from) w.field(18).string(m.from);
@@ -849,6 +979,11 @@ export interface GroupMembersResp {
 }
 export const GroupMembersResp: BodyType<GroupMembersResp> = {
   name: "GroupMembersResp",
+  fields: [
+    { name: "members", kind: () => Member, repeated: true },
+    { name: "next", kind: "string" },
+    { name: "memberCount", declared: "member_count", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.members) { for (const one of m.members) w.field(10).message(Member, one); }
     if (m.next) w.field(18).string(m.next);
@@ -882,6 +1017,10 @@ export interface GroupJoinNotify {
 }
 export const GroupJoinNotify: BodyType<GroupJoinNotify> = {
   name: "GroupJoinNotify",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "account", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
     if (m.account) w.field(18).string(m.account);
@@ -911,6 +1050,10 @@ export interface GroupQuitNotify {
 }
 export const GroupQuitNotify: BodyType<GroupQuitNotify> = {
   name: "GroupQuitNotify",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "account", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
     if (m.account) w.field(18).string(m.account);
@@ -939,6 +1082,9 @@ export interface MessageIndexReq {
 }
 export const MessageIndexReq: BodyType<MessageIndexReq> = {
   name: "MessageIndexReq",
+  fields: [
+    { name: "messageId", declared: "message_id", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
   },
@@ -963,6 +1109,9 @@ export interface MessageIndexResp {
 }
 export const MessageIndexResp: BodyType<MessageIndexResp> = {
   name: "MessageIndexResp",
+  fields: [
+    { name: "indexes", kind: () => MessageIndex, repeated: true },
+  ],
   encode(m, w) {
     if (m.indexes) { for (const one of m.indexes) w.field(10).message(MessageIndex, one); }
   },
@@ -991,6 +1140,13 @@ export interface MessageIndex {
 }
 export const MessageIndex: BodyType<MessageIndex> = {
   name: "MessageIndex",
+  fields: [
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "direction", kind: "int32" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "accountB", kind: "string" },
+    { name: "group", kind: "string" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.direction) w.field(16).int32(m.direction);
@@ -1031,6 +1187,9 @@ export interface MessageContentReq {
 }
 export const MessageContentReq: BodyType<MessageContentReq> = {
   name: "MessageContentReq",
+  fields: [
+    { name: "messageIds", declared: "message_ids", kind: "int64", repeated: true },
+  ],
   encode(m, w) {
     if (m.messageIds?.length) w.field(10).bigints(m.messageIds);
   },
@@ -1061,6 +1220,12 @@ export interface MessageContent {
 }
 export const MessageContent: BodyType<MessageContent> = {
   name: "MessageContent",
+  fields: [
+    { name: "messageId", kind: "int64" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.type) w.field(16).int32(m.type);
@@ -1097,6 +1262,9 @@ export interface MessageContentResp {
 }
 export const MessageContentResp: BodyType<MessageContentResp> = {
   name: "MessageContentResp",
+  fields: [
+    { name: "contents", kind: () => MessageContent, repeated: true },
+  ],
   encode(m, w) {
     if (m.contents) { for (const one of m.contents) w.field(10).message(MessageContent, one); }
   },
@@ -1123,6 +1291,11 @@ export interface SyncReq {
 }
 export const SyncReq: BodyType<SyncReq> = {
   name: "SyncReq",
+  fields: [
+    { name: "after", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+    { name: "upTo", declared: "up_to", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.after) w.field(8).uint32(m.after);
     if (m.limit) w.field(16).uint32(m.limit);
@@ -1158,6 +1331,12 @@ export interface SyncResp {
 }
 export const SyncResp: BodyType<SyncResp> = {
   name: "SyncResp",
+  fields: [
+    { name: "messages", kind: () => MessagePush, repeated: true },
+    { name: "head", kind: "uint32" },
+    { name: "epoch", kind: "string" },
+    { name: "scannedTo", declared: "scanned_to", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.messages) { for (const one of m.messages) w.field(10).message(MessagePush, one); }
     if (m.head) w.field(16).uint32(m.head);
@@ -1197,6 +1376,12 @@ export interface HistoryReq {
 }
 export const HistoryReq: BodyType<HistoryReq> = {
   name: "HistoryReq",
+  fields: [
+    { name: "group", kind: "bool" },
+    { name: "after", kind: "uint32" },
+    { name: "before", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.group) w.field(8).bool(m.group);
     if (m.after) w.field(16).uint32(m.after);
@@ -1235,6 +1420,11 @@ export interface HistoryResp {
 }
 export const HistoryResp: BodyType<HistoryResp> = {
   name: "HistoryResp",
+  fields: [
+    { name: "messages", kind: () => MessagePush, repeated: true },
+    { name: "first", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.messages) { for (const one of m.messages) w.field(10).message(MessagePush, one); }
     if (m.first) w.field(16).uint32(m.first);
@@ -1268,6 +1458,10 @@ export interface ConversationsReq {
 }
 export const ConversationsReq: BodyType<ConversationsReq> = {
   name: "ConversationsReq",
+  fields: [
+    { name: "from", kind: "string" },
+    { name: "limit", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.from) w.field(10).string(m.from);
     if (m.limit) w.field(16).uint32(m.limit);
@@ -1297,6 +1491,10 @@ export interface ConversationsResp {
 }
 export const ConversationsResp: BodyType<ConversationsResp> = {
   name: "ConversationsResp",
+  fields: [
+    { name: "conversations", kind: () => Conversation, repeated: true },
+    { name: "next", kind: "string" },
+  ],
   encode(m, w) {
     if (m.conversations) { for (const one of m.conversations) w.field(10).message(Conversation, one); }
     if (m.next) w.field(18).string(m.next);
@@ -1334,6 +1532,18 @@ export interface Conversation {
 }
 export const Conversation: BodyType<Conversation> = {
   name: "Conversation",
+  fields: [
+    { name: "dest", kind: "string" },
+    { name: "group", kind: "bool" },
+    { name: "head", kind: "uint32" },
+    { name: "last", kind: () => MessagePush },
+    { name: "read", kind: "uint32" },
+    { name: "unread", kind: "uint32" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "memberCount", declared: "member_count", kind: "uint32" },
+    { name: "large", kind: "bool" },
+  ],
   encode(m, w) {
     if (m.dest) w.field(10).string(m.dest);
     if (m.group) w.field(16).bool(m.group);
@@ -1395,6 +1605,10 @@ export interface ReadReq {
 }
 export const ReadReq: BodyType<ReadReq> = {
   name: "ReadReq",
+  fields: [
+    { name: "group", kind: "bool" },
+    { name: "seq", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.group) w.field(8).bool(m.group);
     if (m.seq) w.field(16).uint32(m.seq);
@@ -1423,6 +1637,9 @@ export interface ReadResp {
 }
 export const ReadResp: BodyType<ReadResp> = {
   name: "ReadResp",
+  fields: [
+    { name: "seq", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.seq) w.field(8).uint32(m.seq);
   },
@@ -1451,6 +1668,13 @@ export interface FillReq {
 }
 export const FillReq: BodyType<FillReq> = {
   name: "FillReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "after", kind: "uint32" },
+    { name: "upTo", declared: "up_to", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.account) w.field(18).string(m.account);
@@ -1491,6 +1715,9 @@ export interface HeadsReq {
 }
 export const HeadsReq: BodyType<HeadsReq> = {
   name: "HeadsReq",
+  fields: [
+    { name: "items", kind: () => HeadsItem, repeated: true },
+  ],
   encode(m, w) {
     if (m.items) { for (const one of m.items) w.field(10).message(HeadsItem, one); }
   },
@@ -1517,6 +1744,11 @@ export interface HeadsItem {
 }
 export const HeadsItem: BodyType<HeadsItem> = {
   name: "HeadsItem",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "channelId", declared: "channel_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.account) w.field(18).string(m.account);
@@ -1549,6 +1781,9 @@ export interface HeadsResp {
 }
 export const HeadsResp: BodyType<HeadsResp> = {
   name: "HeadsResp",
+  fields: [
+    { name: "positions", kind: "uint32", repeated: true },
+  ],
   encode(m, w) {
     if (m.positions?.length) w.field(10).uint32s(m.positions);
   },
@@ -1579,6 +1814,12 @@ export interface RoomChange {
 }
 export const RoomChange: BodyType<RoomChange> = {
   name: "RoomChange",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "joined", kind: "bool" },
+    { name: "seq", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -1618,6 +1859,12 @@ export interface RoomFillReq {
 }
 export const RoomFillReq: BodyType<RoomFillReq> = {
   name: "RoomFillReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "after", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -1654,6 +1901,9 @@ export interface RoomHeadsReq {
 }
 export const RoomHeadsReq: BodyType<RoomHeadsReq> = {
   name: "RoomHeadsReq",
+  fields: [
+    { name: "items", kind: () => RoomHeadsItem, repeated: true },
+  ],
   encode(m, w) {
     if (m.items) { for (const one of m.items) w.field(10).message(RoomHeadsItem, one); }
   },
@@ -1679,6 +1929,10 @@ export interface RoomHeadsItem {
 }
 export const RoomHeadsItem: BodyType<RoomHeadsItem> = {
   name: "RoomHeadsItem",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -1707,6 +1961,9 @@ export interface RoomHeadsResp {
 }
 export const RoomHeadsResp: BodyType<RoomHeadsResp> = {
   name: "RoomHeadsResp",
+  fields: [
+    { name: "heads", kind: "uint32", repeated: true },
+  ],
   encode(m, w) {
     if (m.heads?.length) w.field(10).uint32s(m.heads);
   },
@@ -1735,6 +1992,10 @@ export interface RoomRowsReq {
 }
 export const RoomRowsReq: BodyType<RoomRowsReq> = {
   name: "RoomRowsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "accounts", kind: "string", repeated: true },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.accounts) { for (const one of m.accounts) w.field(18).string(one); }
@@ -1763,6 +2024,9 @@ export interface RoomRowsResp {
 }
 export const RoomRowsResp: BodyType<RoomRowsResp> = {
   name: "RoomRowsResp",
+  fields: [
+    { name: "heads", kind: "uint32", repeated: true },
+  ],
   encode(m, w) {
     if (m.heads?.length) w.field(10).uint32s(m.heads);
   },

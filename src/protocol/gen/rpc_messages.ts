@@ -11,6 +11,12 @@ export interface User {
 }
 export const User: BodyType<User> = {
   name: "User",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "alias", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "createdAt", declared: "created_at", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.alias) w.field(18).string(m.alias);
@@ -50,6 +56,12 @@ export interface Message {
 }
 export const Message: BodyType<Message> = {
   name: "Message",
+  fields: [
+    { name: "id", kind: "int64" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+  ],
   encode(m, w) {
     if (m.id) w.field(8).bigint(m.id);
     if (m.type) w.field(16).int32(m.type);
@@ -89,6 +101,12 @@ export interface Member {
 }
 export const Member: BodyType<Member> = {
   name: "Member",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "alias", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "joinTime", declared: "join_time", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.alias) w.field(18).string(m.alias);
@@ -128,6 +146,12 @@ export interface InsertMessageReq {
 }
 export const InsertMessageReq: BodyType<InsertMessageReq> = {
   name: "InsertMessageReq",
+  fields: [
+    { name: "sender", kind: "string" },
+    { name: "dest", kind: "string" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "message", kind: () => Message },
+  ],
   encode(m, w) {
     if (m.sender) w.field(10).string(m.sender);
     if (m.dest) w.field(18).string(m.dest);
@@ -164,6 +188,9 @@ export interface InsertMessageResp {
 }
 export const InsertMessageResp: BodyType<InsertMessageResp> = {
   name: "InsertMessageResp",
+  fields: [
+    { name: "messageId", declared: "message_id", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
   },
@@ -189,6 +216,10 @@ export interface AckMessageReq {
 }
 export const AckMessageReq: BodyType<AckMessageReq> = {
   name: "AckMessageReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "messageId", declared: "message_id", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.messageId) w.field(16).bigint(m.messageId);
@@ -222,6 +253,14 @@ export interface CreateGroupReq {
 }
 export const CreateGroupReq: BodyType<CreateGroupReq> = {
   name: "CreateGroupReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "members", kind: "string", repeated: true },
+  ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
     if (m.name) w.field(18).string(m.name);
@@ -266,6 +305,9 @@ export interface CreateGroupResp {
 }
 export const CreateGroupResp: BodyType<CreateGroupResp> = {
   name: "CreateGroupResp",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
   },
@@ -291,6 +333,10 @@ export interface JoinGroupReq {
 }
 export const JoinGroupReq: BodyType<JoinGroupReq> = {
   name: "JoinGroupReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -320,6 +366,10 @@ export interface QuitGroupReq {
 }
 export const QuitGroupReq: BodyType<QuitGroupReq> = {
   name: "QuitGroupReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.groupId) w.field(18).string(m.groupId);
@@ -348,6 +398,9 @@ export interface GetGroupReq {
 }
 export const GetGroupReq: BodyType<GetGroupReq> = {
   name: "GetGroupReq",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
   },
@@ -377,6 +430,14 @@ export interface GetGroupResp {
 }
 export const GetGroupResp: BodyType<GetGroupResp> = {
   name: "GetGroupResp",
+  fields: [
+    { name: "id", kind: "string" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "createdAt", declared: "created_at", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.id) w.field(10).string(m.id);
     if (m.name) w.field(18).string(m.name);
@@ -421,6 +482,9 @@ export interface GroupMembersReq {
 }
 export const GroupMembersReq: BodyType<GroupMembersReq> = {
   name: "GroupMembersReq",
+  fields: [
+    { name: "groupId", declared: "group_id", kind: "string" },
+  ],
   encode(m, w) {
     if (m.groupId) w.field(10).string(m.groupId);
   },
@@ -445,6 +509,9 @@ export interface GroupMembersResp {
 }
 export const GroupMembersResp: BodyType<GroupMembersResp> = {
   name: "GroupMembersResp",
+  fields: [
+    { name: "users", kind: () => Member, repeated: true },
+  ],
   encode(m, w) {
     if (m.users) { for (const one of m.users) w.field(10).message(Member, one); }
   },
@@ -470,6 +537,10 @@ export interface GetOfflineMessageIndexReq {
 }
 export const GetOfflineMessageIndexReq: BodyType<GetOfflineMessageIndexReq> = {
   name: "GetOfflineMessageIndexReq",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "messageId", declared: "message_id", kind: "int64" },
+  ],
   encode(m, w) {
     if (m.account) w.field(10).string(m.account);
     if (m.messageId) w.field(16).bigint(m.messageId);
@@ -498,6 +569,9 @@ export interface GetOfflineMessageIndexResp {
 }
 export const GetOfflineMessageIndexResp: BodyType<GetOfflineMessageIndexResp> = {
   name: "GetOfflineMessageIndexResp",
+  fields: [
+    { name: "list", kind: () => MessageIndex, repeated: true },
+  ],
   encode(m, w) {
     if (m.list) { for (const one of m.list) w.field(10).message(MessageIndex, one); }
   },
@@ -526,6 +600,13 @@ export interface MessageIndex {
 }
 export const MessageIndex: BodyType<MessageIndex> = {
   name: "MessageIndex",
+  fields: [
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "direction", kind: "int32" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "accountB", kind: "string" },
+    { name: "group", kind: "string" },
+  ],
   encode(m, w) {
     if (m.messageId) w.field(8).bigint(m.messageId);
     if (m.direction) w.field(16).int32(m.direction);
@@ -566,6 +647,9 @@ export interface GetOfflineMessageContentReq {
 }
 export const GetOfflineMessageContentReq: BodyType<GetOfflineMessageContentReq> = {
   name: "GetOfflineMessageContentReq",
+  fields: [
+    { name: "messageIds", declared: "message_ids", kind: "int64", repeated: true },
+  ],
   encode(m, w) {
     if (m.messageIds?.length) w.field(10).bigints(m.messageIds);
   },
@@ -593,6 +677,9 @@ export interface GetOfflineMessageContentResp {
 }
 export const GetOfflineMessageContentResp: BodyType<GetOfflineMessageContentResp> = {
   name: "GetOfflineMessageContentResp",
+  fields: [
+    { name: "list", kind: () => Message, repeated: true },
+  ],
   encode(m, w) {
     if (m.list) { for (const one of m.list) w.field(10).message(Message, one); }
   },

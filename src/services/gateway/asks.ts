@@ -41,6 +41,7 @@ export class Asks {
       account: "",
       device: "",
       caps: false,
+      content: "protobuf",
       gateId: this.#gateId,
       key: undefined,
       startBy: deadlineMs,

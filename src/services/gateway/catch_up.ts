@@ -4,6 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Counter, Metrics } from "../../base/metrics.ts";
 import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
+import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { STATUS } from "../../protocol/status.ts";
@@ -142,7 +143,7 @@ function rowsOf(channel: ClientChannel, after: number, page: pkt.SyncResp): Fill
     const { messageId, type, body, extra, sender, sendTime, seq, clientMsgId } = message;
     const push = { messageId, type, body, extra, sender, sendTime, seq, clientMsgId };
     const header = makeHeader(command, { flag: FLAG.PUSH, dest: message.dest });
-    return { pos, packet: new SharedPush(header, encodeBody(pkt.MessagePush, push)) };
+    return { pos, packet: new SharedPush(header, encodeAs(channel.content, pkt.MessagePush, push)) };
   });
   return { after, rows, scannedTo: page.scannedTo };
 }

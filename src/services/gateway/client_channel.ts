@@ -1,4 +1,5 @@
 import type { Uplink } from "../../container/link.ts";
+import type { Content } from "../../protocol/body_codec.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { LoginRequest } from "./login.ts";
 import { Sequencer, type SequencerPort } from "./sequencer.ts";
@@ -38,6 +39,7 @@ export class ClientChannel {
   readonly account: string;
   readonly device: string;
   readonly caps: boolean;
+  readonly content: Content;
   readonly loginSequence: number;
   link: Uplink | undefined;
   readonly sequencer: Sequencer<ClientChannel>;
@@ -64,6 +66,7 @@ export class ClientChannel {
     this.expires = login.claims.exp;
     this.device = login.device;
     this.caps = login.caps;
+    this.content = login.content;
     this.loginSequence = login.header.sequence;
     this.sequencer = new Sequencer<ClientChannel>(this, port);
   }

@@ -1,6 +1,6 @@
 import type { Downward } from "../../container/link.ts";
-import { decodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
+import { decodeAs, saysNothing } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../protocol/header.ts";
 import { encodeLogic } from "../../protocol/packet.ts";
@@ -57,7 +57,7 @@ function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): 
   if (header.command === "chat.user.talk") {
     if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
   } else if (isOldIndex(channel, header)) {
-    if (ok) indexed(gateway, channel, pos, body.length === 0);
+    if (ok) indexed(gateway, channel, pos, saysNothing(channel.content, body));
     else if (statusName(header.status) === "INVALID_BODY") channel.sequencer.endSync(); // it asked for nonsense
     else channel.sequencer.indexFailed();
   }
@@ -82,7 +82,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   }
   gateway.count.login("success");
   channel.state = "open";
-  startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeBody(pkt.LoginResp, body).head);
+  startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
   // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);
   gateway.opened(channel);

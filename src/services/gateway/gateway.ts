@@ -32,6 +32,7 @@ export interface GatewayDeps {
 /** Packets that may come before the login is answered. */
 const EARLY = { packets: 64, bytes: 64 << 10 } as const;
 const TICK_MS = 50;
+const LATE = "Cannot log in now: try again";
 
 /**
  * A gateway: client channels on one side, links to logic servers on the other. It checks tokens, stamps and forwards
@@ -122,6 +123,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
       account,
       device: login.device,
       caps: login.caps,
+      content: login.content,
       gateId: this.id,
       key: undefined,
       startBy: now + this.config.startWithinMs,
@@ -191,6 +193,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
       account: "",
       device: "",
       caps: false,
+      content: "protobuf",
       gateId: this.id,
       key: undefined,
       startBy: this.clock.mono() + this.config.startWithinMs,
@@ -292,13 +295,13 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.#early.delete(channel);
     this.count.login("no answer");
     const request = makeHeader("login.signin", { sequence: channel.loginSequence });
-    const { packet, why } = refusal(request, "SYSTEM", CLOSE.LOGIN_FAILED, "Cannot log in now: try again");
+    const { packet, why } = refusal(request, channel.content, "SYSTEM", CLOSE.LOGIN_FAILED, LATE);
     channel.agent.reply(packet!);
     channel.agent.close(why);
   }
 
   #refuse(login: LoginRequest, message: string): Refusal {
     this.count.login("no server");
-    return refusal(login.header, "SYSTEM", CLOSE.LOGIN_FAILED, message);
+    return refusal(login.header, login.content, "SYSTEM", CLOSE.LOGIN_FAILED, message);
   }
 }

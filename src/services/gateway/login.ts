@@ -1,7 +1,8 @@
 import { ImError } from "../../base/errors.ts";
-import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import type { Content } from "../../protocol/body_codec.ts";
 import { type Claims, readToken } from "../../protocol/claims.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
+import { contentOf, decodeAs, encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -19,6 +20,7 @@ export interface LoginRequest {
   /** "" when the client named none. */
   readonly device: string;
   readonly caps: boolean;
+  readonly content: Content;
 }
 
 /** Not let in: the packet to send first (none when what came was no packet of ours), and why. */
@@ -47,27 +49,38 @@ export function readLogin(
   }
   if (packet.kind === "basic") return { at: "refused", packet: undefined, why: CLOSE.BAD_DATA, status: "NO_PACKET" };
   const { header } = packet;
+  const content = contentOf(findText(header.meta, META.CONTENT));
   if (header.command !== "login.signin") {
-    return refusal(header, "INVALID_COMMAND", CLOSE.NOT_LOGIN, "Cannot do this first: log in");
+    return refusal(header, content ?? "protobuf", "INVALID_COMMAND", CLOSE.NOT_LOGIN, "Cannot do this first: log in");
   }
+  if (!content) return refusal(header, "protobuf", "INVALID_BODY", CLOSE.BAD_DATA, "Cannot log in: unknown im.content");
   try {
-    const body = decodeBody(pkt.LoginReq, packet.body);
+    const body = decodeAs(content, pkt.LoginReq, packet.body);
     const device = findText(header.meta, META.DEVICE) ?? "";
     if (device !== "" && !isName(device)) {
       throw new ImError("INVALID_BODY", "Cannot log in: the device is no legal name");
     }
     const claims = readToken(body.token, nowSeconds, hmac);
-    return { at: "login", header, body, claims, device, caps: findText(header.meta, META.CAPS) !== undefined };
+    const caps = findText(header.meta, META.CAPS) !== undefined;
+    return { at: "login", header, body, claims, device, caps, content };
   } catch (thrown) {
     const error = ImError.from(thrown);
-    if (error.code === "UNAUTHORIZED") return refusal(header, "UNAUTHORIZED", CLOSE.UNAUTHORIZED, error.message);
-    return refusal(header, "INVALID_BODY", CLOSE.BAD_DATA, error.message);
+    if (error.code === "UNAUTHORIZED") {
+      return refusal(header, content, "UNAUTHORIZED", CLOSE.UNAUTHORIZED, error.message);
+    }
+    return refusal(header, content, "INVALID_BODY", CLOSE.BAD_DATA, error.message);
   }
 }
 
 /** A refusal with its response packet: flag 1, the status, and a reason unless the reference sends none. */
-export function refusal(header: Header, status: StatusName, why: CloseReason, message: string): Refusal {
-  const body = status === "UNAUTHORIZED" ? NO_BODY : encodeBody(pkt.ErrorResp, { message });
+export function refusal(
+  header: Header,
+  content: Content,
+  status: StatusName,
+  why: CloseReason,
+  message: string,
+): Refusal {
+  const body = status === "UNAUTHORIZED" ? NO_BODY : encodeAs(content, pkt.ErrorResp, { message });
   return { at: "refused", packet: answer(header, "", STATUS[status].wire, body), why, status };
 }
 
@@ -83,10 +96,10 @@ export function answer(request: Header, channelId: string, status: number, body:
   return encodeLogic(header, body);
 }
 
-/** The Session that logic gets instead of the LoginReq. */
+/** The Session that logic gets instead of the LoginReq, in the client's content like all its bodies. */
 export function sessionBody(login: LoginRequest, channelId: string, gateId: string, remoteIP: string): Uint8Array {
   const { claims, body, device } = login;
-  return encodeBody(pkt.Session, {
+  return encodeAs(login.content, pkt.Session, {
     channelId,
     gateId,
     account: claims.acc,

@@ -1,8 +1,8 @@
 import { ImError } from "../../base/errors.ts";
 import { serviceOf } from "../../container/forward.ts";
 import type { Upward } from "../../container/link.ts";
-import { encodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
+import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, NO_META } from "../../protocol/header.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -73,6 +73,7 @@ function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, b
     account: channel.account,
     device: channel.device,
     caps: channel.caps,
+    content: channel.content,
     gateId: gateway.id,
     key: { scope: channel.id, n: unanswered.next, low: unanswered.low },
     startBy: gateway.clock.mono() + gateway.config.startWithinMs,
@@ -125,7 +126,8 @@ function refuse(
   message: string,
 ): void {
   gateway.count.reply(STATUS[status].wire);
-  channel.agent.reply(answer(header, channel.id, STATUS[status].wire, encodeBody(pkt.ErrorResp, { message })));
+  const body = encodeAs(channel.content, pkt.ErrorResp, { message });
+  channel.agent.reply(answer(header, channel.id, STATUS[status].wire, body));
   const now = gateway.clock.mono();
   if (now - channel.refusalsSinceMs > REFUSALS.windowMs) {
     channel.refusalsSinceMs = now;

@@ -4,6 +4,8 @@ import type { CommandContext } from "../../command/context.ts";
 import type { CommandRouter } from "../../command/router.ts";
 import { dispatch } from "../../container/dispatch.ts";
 import type { Downlink, DownlinkEvents, Upward } from "../../container/link.ts";
+import type { BodyType } from "../../protocol/bodies.ts";
+import type { Content } from "../../protocol/body_codec.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import type { RequestKey, Target } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
@@ -53,8 +55,8 @@ export class LogicServer implements DownlinkEvents {
     if (this.#links.get(link.peerId) === link) this.#links.delete(link.peerId);
   }
 
-  push(request: Header, command: string, targets: readonly Target[], body: Uint8Array): void {
-    this.#missed.inc(dispatch(this.#links, request, command, targets, body));
+  push<T>(request: Header, command: string, targets: readonly Target[], type: BodyType<T>, message: Partial<T>): void {
+    this.#missed.inc(dispatch(this.#links, request, command, targets, type, message));
   }
 
   /** Resolves when every request taken so far has been answered. */
@@ -124,6 +126,7 @@ class Request implements CommandContext {
   readonly account: string;
   readonly device: string;
   readonly caps: boolean;
+  readonly content: Content;
   readonly channelId: string;
   readonly gateId: string;
   readonly key: RequestKey | undefined;
@@ -141,6 +144,7 @@ class Request implements CommandContext {
     this.account = packet.account;
     this.device = packet.device;
     this.caps = packet.caps;
+    this.content = packet.content;
     this.channelId = packet.header.channelId;
     this.gateId = packet.gateId;
     this.key = packet.key;
@@ -150,8 +154,13 @@ class Request implements CommandContext {
     this.#server = server;
   }
 
-  dispatch(targets: readonly Target[], body: Uint8Array, command = this.header.command): void {
-    this.#server.push(this.header, command, targets, body);
+  dispatch<T>(
+    targets: readonly Target[],
+    type: BodyType<T>,
+    message: Partial<T>,
+    command = this.header.command,
+  ): void {
+    this.#server.push(this.header, command, targets, type, message);
   }
 
   after(run: () => Promise<void> | void): void {

@@ -2,8 +2,8 @@ import { limit } from "../../command/middleware/limit.ts";
 import { measure } from "../../command/middleware/measure.ts";
 import { recover } from "../../command/middleware/recover.ts";
 import { CommandRouter } from "../../command/router.ts";
-import { encodeBody } from "../../protocol/bodies.ts";
 import { COMMANDS } from "../../protocol/commands.ts";
+import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { talkAck } from "./chat/talk_ack.ts";
 import { userTalk } from "./chat/user_talk.ts";
@@ -26,7 +26,7 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
   const reads = limit(MOST_READS);
   const fills = limit(MOST_FILLS);
   return new CommandRouter(
-    recover(deps.log, (message) => encodeBody(pkt.ErrorResp, { message })),
+    recover(deps.log, (content, message) => encodeAs(content, pkt.ErrorResp, { message })),
     measure(deps.clock, deps.metrics, Object.values(COMMANDS).map((command) => command.name)),
   )
     .add({ ...COMMANDS.signIn, request: pkt.Session }, signIn(deps))

@@ -2,7 +2,6 @@ import { ImError } from "../../../base/errors.ts";
 import type { Histogram } from "../../../base/metrics.ts";
 import type { CommandContext } from "../../../command/context.ts";
 import type { Appended } from "../../../message/message_store.ts";
-import { encodeBody } from "../../../protocol/bodies.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { TEXT } from "../../../protocol/limits.ts";
 import { codePoints, isName } from "../../../protocol/names.ts";
@@ -76,21 +75,18 @@ async function deliver(
     if (at.channelId === ctx.channelId) continue;
     const own = at.account === sender;
     const pos = own ? stored.senderPos : stored.receiverPos;
-    targets.push({ gateId: at.gateId, channelId: at.channelId, pos, own });
+    targets.push({ gateId: at.gateId, channelId: at.channelId, content: at.content, pos, own });
   }
   if (targets.length === 0) return;
-  ctx.dispatch(
-    targets,
-    encodeBody(pkt.MessagePush, {
-      messageId: stored.messageId,
-      type: request.type,
-      body: request.body,
-      extra: request.extra,
-      sender,
-      sendTime: stored.sendTime,
-      seq: stored.seq,
-      clientMsgId: request.clientMsgId,
-    }),
-  );
+  ctx.dispatch(targets, pkt.MessagePush, {
+    messageId: stored.messageId,
+    type: request.type,
+    body: request.body,
+    extra: request.extra,
+    sender,
+    sendTime: stored.sendTime,
+    seq: stored.seq,
+    clientMsgId: request.clientMsgId,
+  });
   pushSeconds.observe((deps.clock.mono() - ctx.arrivedMs) / 1000);
 }

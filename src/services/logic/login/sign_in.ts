@@ -1,7 +1,6 @@
 import { ImError } from "../../../base/errors.ts";
 import type { CommandContext } from "../../../command/context.ts";
 import type { Head } from "../../../message/message_store.ts";
-import { encodeBody } from "../../../protocol/bodies.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
 import { isName } from "../../../protocol/names.ts";
@@ -60,6 +59,7 @@ function sessionOf(ctx: CommandContext, request: pkt.Session, generation: bigint
     device,
     channelId: ctx.channelId,
     gateId: ctx.gateId,
+    content: ctx.content,
     generation,
     remoteIp: request.remoteIP,
     zone: request.zone,
@@ -69,6 +69,6 @@ function sessionOf(ctx: CommandContext, request: pkt.Session, generation: bigint
 }
 
 function kickOut(ctx: CommandContext, old: Session): void {
-  const target = { gateId: old.gateId, channelId: old.channelId, pos: 0, own: false };
-  ctx.dispatch([target], encodeBody(pkt.KickoutNotify, { channelId: old.channelId }));
+  const { gateId, channelId, content } = old;
+  ctx.dispatch([{ gateId, channelId, content, pos: 0, own: false }], pkt.KickoutNotify, { channelId });
 }
