@@ -50,7 +50,7 @@ export interface Family {
  * from a fixed set, never from a client's text. `cli/prometheus.ts` hands them to prom-client.
  */
 export class Metrics {
-  readonly families = new Map<string, Family>();
+  readonly families: Map<string, Family> = new Map();
 
   counter(name: string, help: string, labels: Labels = {}): Counter {
     return this.#get(name, help, "counter", labels, () => new Counter()) as Counter;

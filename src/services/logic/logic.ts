@@ -25,7 +25,7 @@ export class LogicServer implements DownlinkEvents {
   #running = 0;
   #idle: (() => void) | undefined;
 
-  constructor(deps: LogicDeps, router = logicRoutes(deps)) {
+  constructor(deps: LogicDeps, router: CommandRouter = logicRoutes(deps)) {
     this.#deps = deps;
     this.#router = router;
     this.#missed = deps.metrics.counter(
