@@ -11,7 +11,7 @@ const USAGE = `Usage: check_doors.ts [--update] [--root <folder>] [--help]
 Compares what the package exports with ${saved(".")}; --update writes that file anew.`;
 
 /** Door (`.`, `./protocol`) to names, sorted; a type is `type Name`. */
-type Doors = Readonly<Record<string, readonly string[]>>;
+export type Doors = Readonly<Record<string, readonly string[]>>;
 
 export async function checkDoors(root: string): Promise<string[]> {
   const problems: string[] = [];
@@ -33,7 +33,8 @@ export async function saveDoors(root: string): Promise<void> {
   await writeFile(saved(root), JSON.stringify(await readDoors(root, []), null, 2) + "\n");
 }
 
-async function readDoors(root: string, problems: string[]): Promise<Doors> {
+/** What the doors of package.json give now; where one does not re-export by name, that is added to `problems`. */
+export async function readDoors(root: string, problems: string[]): Promise<Doors> {
   const { exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   const doors: Record<string, readonly string[]> = {};
   for (const [door, path] of Object.entries<string>(exports)) {

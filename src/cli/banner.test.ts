@@ -3,13 +3,18 @@ import { banner, petrelCommand } from "./banner.ts";
 
 test.each(
   [
-    ["bun", "/usr/local/bin/bun", "bun run petrel"],
-    ["bun", "/home/a/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe", "npx -y bun run petrel"],
-    ["deno", "C:\\npm-cache\\_npx\\1a2b\\node_modules\\deno\\deno.exe", "npx -y deno task petrel"],
-    ["deno", "/root/.deno/bin/deno", "deno task petrel"],
+    ["a clone", "bun", "/usr/local/bin/bun", "bun run petrel"],
+    ["a clone", "bun", "/home/a/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe", "npx -y bun run petrel"],
+    ["a clone", "deno", "C:\\npm-cache\\_npx\\1a2b\\node_modules\\deno\\deno.exe", "npx -y deno task petrel"],
+    ["a clone", "deno", "/root/.deno/bin/deno", "deno task petrel"],
+    ["a project", "bun", "/usr/local/bin/bun", "bunx petrel"],
+    ["a project", "bun", "/home/a/chat/node_modules/bun/bin/bun.exe", "npx petrel"],
+    ["a project", "bun", "/home/a/.npm/_npx/1a2b/node_modules/bun/bin/bun.exe", "npx -y bun x petrel"],
+    ["a project", "deno", "/root/.deno/bin/deno", "deno run -A npm:petrel"],
+    ["a project", "deno", "/home/a/.npm/_npx/1a2b/node_modules/deno/deno", "npx -y deno run -A npm:petrel"],
   ] as const,
-)("petrel on %s at %s is called as %s", (runtime, executable, command) => {
-  expect(petrelCommand(runtime, executable)).toBe(command);
+)("petrel in %s on %s at %s is called as %s", (where, runtime, executable, command) => {
+  expect(petrelCommand(runtime, executable, where === "a project")).toBe(command);
 });
 
 test("the banner has URLs to click, commands to paste, and says what Success means", () => {

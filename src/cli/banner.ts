@@ -51,8 +51,14 @@ export function banner(facts: BannerFacts, colors: boolean): string {
   ].join("\n");
 }
 
-/** How a person calls `petrel` on this machine: through npx when the runtime itself came through it. */
-export function petrelCommand(runtime: "bun" | "deno", executable: string): string {
+/**
+ * How a person calls `petrel` on this machine: in a project that installed the package, or in a clone of the repository;
+ * through npx when the runtime itself came through it, or is installed in the project too.
+ */
+export function petrelCommand(runtime: "bun" | "deno", executable: string, installed: boolean): string {
   const npx = /[\\/]_npx[\\/]/.test(executable) ? "npx -y " : "";
-  return runtime === "bun" ? `${npx}bun run petrel` : `${npx}deno task petrel`;
+  if (!installed) return runtime === "bun" ? `${npx}bun run petrel` : `${npx}deno task petrel`;
+  if (npx === "" && /[\\/]node_modules[\\/]/.test(executable)) return "npx petrel";
+  if (runtime === "deno") return `${npx}deno run -A npm:petrel`;
+  return npx === "" ? "bunx petrel" : `${npx}bun x petrel`;
 }

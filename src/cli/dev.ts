@@ -22,6 +22,8 @@ Usage: petrel dev [options]
 
 `;
 const TOKEN_DAYS = 30;
+/** Do we run from the npm package? */
+const INSTALLED = /[\\/]node_modules[\\/]/.test(import.meta.url);
 
 /** `petrel dev`. Gives the exit code: 0 stopped, 1 failed, 2 the settings are wrong. */
 export async function devMain(args: readonly string[]): Promise<number> {
@@ -62,7 +64,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
       data: settings.data,
       sync: settings.sync,
       tokens,
-      command: petrelCommand(runtime.name, process.execPath),
+      command: petrelCommand(runtime.name, process.execPath, INSTALLED),
       startMs: Math.round(systemClock.mono() - startedMs),
       wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${reachable(system.ws)}`,
       tcpFlag: ` --url ${reachable(system.tcp)}`,
