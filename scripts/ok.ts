@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { findChromium, NO_CHROMIUM } from "./chromium.ts";
 import { runtimeCommand } from "./runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -17,6 +18,8 @@ interface Step {
   readonly commands: () => readonly Command[];
   /** How many tests passed and failed, read from the output; without it the step itself counts as one. */
   readonly count?: (output: string) => Counts;
+  /** Why it cannot run here, and what to do about it; undefined: it can. */
+  readonly skip?: () => string | undefined;
 }
 interface Counts {
   readonly passed: number;
@@ -50,6 +53,13 @@ const STEPS: readonly Step[] = [
   { name: "types-deno", what: "types with Deno's globals", commands: () => [deno("task", "check")] },
   { name: "test-bun", what: "tests on Bun", commands: () => [bun("test", "--parallel")], count: countBun },
   { name: "test-deno", what: "tests on Deno", commands: () => [deno("task", "test")], count: countDeno },
+  {
+    name: "test-browser",
+    what: "tests in Chromium, servers on both runtimes",
+    commands: () => [bun("test", "--parallel", ...browserTests()), deno("task", "test-browser")],
+    count: (output) => add(countBun(output), countDeno(output)),
+    skip: () => findChromium() === undefined ? NO_CHROMIUM : undefined,
+  },
   { name: "fuzz", what: "decoders, 5 s each", commands: fuzzers },
 ];
 
@@ -68,6 +78,11 @@ function fuzzers(): Command[] {
   return files.sort().map((name) => script(`tests/fuzz/${name}`, "--seconds", "5"));
 }
 
+function browserTests(): string[] {
+  const names = readdirSync(`${ROOT}tests/browser`).filter((name) => name.endsWith(".browser.ts"));
+  return names.sort().map((name) => `./tests/browser/${name}`);
+}
+
 function countBun(output: string): Counts {
   return { passed: last(output, /^ *(\d+) pass$/gm), failed: last(output, /^ *(\d+) fail$/gm) };
 }
@@ -77,6 +92,10 @@ function countDeno(output: string): Counts {
   const sum = (word: string) =>
     last(output, new RegExp(`(\\d+) ${word}`, "g")) + last(output, new RegExp(`${word} \\((\\d+) steps?\\)`, "g"));
   return { passed: sum("passed"), failed: sum("failed") };
+}
+
+function add(one: Counts, two: Counts): Counts {
+  return { passed: one.passed + two.passed, failed: one.failed + two.failed };
 }
 
 function last(output: string, pattern: RegExp): number {
@@ -122,6 +141,11 @@ function run(command: Command): Promise<Outcome> {
 }
 
 async function runStep(step: Step): Promise<Counts> {
+  const reason = step.skip?.();
+  if (reason !== undefined) {
+    console.log(`skipped ${step.name.padEnd(12)}          ${step.what}: ${reason}`);
+    return { passed: 0, failed: 0 };
+  }
   const startMs = performance.now();
   let ok = true;
   let output = "";
@@ -134,7 +158,7 @@ async function runStep(step: Step): Promise<Counts> {
   const counted = step.count?.(output);
   if (counted && counted.passed + counted.failed === 0) ok = false; // no tests ran
   const tests = counted ? `  ${counted.passed} passed, ${counted.failed} failed` : "";
-  console.log(`${ok ? "ok    " : "FAILED"}  ${step.name.padEnd(10)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
+  console.log(`${ok ? "ok     " : "FAILED "} ${step.name.padEnd(12)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
   if (!ok) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
   if (!counted) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
   return { passed: counted.passed, failed: ok ? 0 : Math.max(1, counted.failed) };
