@@ -1,22 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import protobuf from "protobufjs";
 import { generate } from "../../scripts/gen_proto.ts";
-import { decodePlain, encodePlain, type Plain, typeNames, typeOf } from "../../tests/vectors/reflect.ts";
+import { anyMessage, generated, messageNames } from "../../tests/vectors/any_message.ts";
+import { decodePlain, encodePlain, type Plain, typeOf } from "../../tests/vectors/reflect.ts";
 import { readFileSync } from "node:fs";
 import { ImError } from "../base/errors.ts";
-import { type BodyType, decodeBody, EMPTY, encodeBody } from "./bodies.ts";
+import { decodeBody, EMPTY, encodeBody } from "./bodies.ts";
 import { pkt } from "./gen/pkt.js";
-import { rpc } from "./gen/rpc.js";
 import { NO_BODY } from "./packet.ts";
-
-const spaces = { pkt, rpc } as unknown as Record<string, Record<string, BodyType<object>>>;
-const names = typeNames().filter((name) => name !== "pkt.Header" && name !== "pkt.Meta");
-
-function generated(name: string): BodyType<object> {
-  const [space, message] = name.split(".");
-  return spaces[space!]![message!]!;
-}
 
 describe("bodies", () => {
   test("src/protocol/gen is what scripts/gen_proto.ts makes of proto/", () => {
@@ -25,7 +16,7 @@ describe("bodies", () => {
     }
   });
 
-  test.each(names)("%s is written and read as protobufjs does", (name) => {
+  test.each(messageNames)("%s is written and read as protobufjs does", (name) => {
     fc.assert(
       fc.property(anyMessage(typeOf(name)), (message) => {
         const bytes = encodeBody(generated(name), message);
@@ -36,7 +27,7 @@ describe("bodies", () => {
     );
   });
 
-  test.each(names)("%s: spoilt bytes are read as protobufjs does, or refused when it throws", (name) => {
+  test.each(messageNames)("%s: spoilt bytes are read as protobufjs does, or refused when it throws", (name) => {
     const spoilt = fc.tuple(
       anyMessage(typeOf(name)),
       fc.array(fc.tuple(fc.nat(500), fc.nat(255)), { maxLength: 4 }),
@@ -136,27 +127,6 @@ function agrees(name: string, bytes: Uint8Array): void {
     expect(plain).toBe(undefined);
   }
 }
-
-/** Messages of a type as gen/ has them, fields set or left at their default. */
-function anyMessage(type: protobuf.Type): fc.Arbitrary<Plain> {
-  const shape: Record<string, fc.Arbitrary<unknown>> = {};
-  for (const field of type.fieldsArray) {
-    const one = field.resolvedType instanceof protobuf.Type ? anyMessage(field.resolvedType) : ANY[field.type]!;
-    shape[field.name] = field.repeated ? fc.array(one, { maxLength: 4 }) : one;
-  }
-  return fc.record(shape, { requiredKeys: [] }) as fc.Arbitrary<Plain>;
-}
-
-const ANY: Record<string, fc.Arbitrary<unknown>> = {
-  string: fc.oneof(
-    fc.string({ unit: "binary", maxLength: 20 }),
-    fc.string({ unit: "binary", minLength: 60, maxLength: 150 }),
-  ),
-  int32: fc.oneof(fc.nat(5), fc.integer()),
-  uint32: fc.oneof(fc.nat(5), fc.integer({ min: 0, max: 0xffffffff })),
-  bool: fc.boolean(),
-  int64: fc.oneof(fc.bigInt({ min: 0n, max: 200n }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
-};
 
 function codeOf(run: () => unknown): string | undefined {
   try {

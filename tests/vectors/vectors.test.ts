@@ -3,12 +3,13 @@ import { createHmac } from "node:crypto";
 import { COMMANDS } from "../../src/protocol/commands.ts";
 import {
   type BodyType,
+  type Content,
   crc32,
-  decodeBody,
+  decodeAs,
   decodeLocation,
   decodePacket,
+  encodeAs,
   encodeBasic,
-  encodeBody,
   encodeFrame,
   encodeLocation,
   encodeLogic,
@@ -26,12 +27,14 @@ import {
   WsDecoder,
   wsFrame,
 } from "../../src/protocol/mod.ts";
+import contents from "./contents.json" with { type: "json" };
 import petrel from "./petrel.json" with { type: "json" };
 import { ours, type Plain, typeOf } from "./reflect.ts";
 import wire from "./wire.json" with { type: "json" };
 
 // Bytes that any implementation of the protocol can be held against. `wire.json` is what KIM puts on the wire (67
-// rows), `petrel.json` what we add to it (made by scripts/gen_vectors.ts with another encoder).
+// rows), `petrel.json` what we add to it (made by scripts/gen_vectors.ts with another encoder), `contents.json` bodies
+// in JSON and MessagePack (scripts/gen_content_vectors.ts).
 
 interface Row {
   readonly name: string;
@@ -40,7 +43,7 @@ interface Row {
   readonly hex: string;
 }
 
-const all = [...wire as unknown as Row[], ...petrel as unknown as Row[]];
+const all = [...wire as unknown as Row[], ...petrel as unknown as Row[], ...contents as unknown as Row[]];
 
 describe("vectors", () => {
   test("all 67 of the reference are here, each name once", () => {
@@ -73,13 +76,14 @@ const CHECKS: Record<string, (input: Plain, bytes: Uint8Array) => void> = {
     const { command, ...rest } = input["header"] as { command: string };
     const header = makeHeader(command, rest);
     header.meta = header.meta.map((meta) => ({ ...NO_META, ...meta }));
-    const body = input["bodyType"] ? encode(String(input["bodyType"]), input["body"] as Plain) : NO_BODY;
+    const content = (input["content"] ?? "protobuf") as Content;
+    const body = input["bodyType"] ? encode(String(input["bodyType"]), input["body"] as Plain, content) : NO_BODY;
     expect(encodeLogic(header, body)).toEqual(bytes);
     const packet = decodePacket(bytes, LIMITS.link);
     if (packet.kind !== "logic") throw new Error("expected a logic packet");
     expect(packet.header).toEqual(header);
     expect(packet.body).toEqual(body);
-    if (input["bodyType"]) decodesTo(String(input["bodyType"]), input["body"] as Plain, packet.body);
+    if (input["bodyType"]) decodesTo(String(input["bodyType"]), input["body"] as Plain, packet.body, content);
   },
   proto(input, bytes) {
     expect(encode(String(input["type"]), input["value"] as Plain)).toEqual(bytes);
@@ -88,6 +92,10 @@ const CHECKS: Record<string, (input: Plain, bytes: Uint8Array) => void> = {
   protoDecodeOnly(input, bytes) {
     decodesTo(String(input["type"]), input["value"] as Plain, bytes);
   },
+  json: bothWays("json"),
+  msgpack: bothWays("msgpack"),
+  jsonDecodeOnly: (input, bytes) => decodesTo(String(input["type"]), input["value"] as Plain, bytes, "json"),
+  msgpackDecodeOnly: (input, bytes) => decodesTo(String(input["type"]), input["value"] as Plain, bytes, "msgpack"),
   tcpFrame(input, bytes) {
     const payload = payloadOf(input);
     expect(encodeFrame(Number(input["opcode"]), payload)).toEqual(bytes);
@@ -161,17 +169,24 @@ function payloadOf(frame: Plain): Uint8Array {
   }
 }
 
-function encode(type: string, value: Plain): Uint8Array {
-  return encodeBody(generated(type), ours(typeOf(type), value));
+function bothWays(content: Content): (input: Plain, bytes: Uint8Array) => void {
+  return (input, bytes) => {
+    expect(encode(String(input["type"]), input["value"] as Plain, content)).toEqual(bytes);
+    decodesTo(String(input["type"]), input["value"] as Plain, bytes, content);
+  };
 }
 
-function decodesTo(type: string, value: Plain, bytes: Uint8Array): void {
-  expect(decodeBody(generated(type), bytes)).toEqual(ours(typeOf(type), value));
+function encode(type: string, value: Plain, content: Content = "protobuf"): Uint8Array {
+  return encodeAs(content, generated(type), ours(typeOf(type), value));
+}
+
+function decodesTo(type: string, value: Plain, bytes: Uint8Array, content: Content = "protobuf"): void {
+  expect(decodeAs(content, generated(type), bytes)).toEqual(ours(typeOf(type), value));
 }
 
 function generated(type: string): BodyType<object> {
   const found = { ...rpc, ...pkt } as Record<string, BodyType<object>>;
-  return found[type] ?? (() => {
+  return found[type.replace("pkt.", "")] ?? (() => {
     throw new Error(`Cannot find message ${type}`);
   })();
 }
