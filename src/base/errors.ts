@@ -1,4 +1,4 @@
-/** Codes a peer can see (the names of protocol/status.ts) and the codecs' own. */
+/** Codes a peer can see (the names of protocol/status.ts), the codecs' own, and what a client's storage fails with. */
 export type ErrorCode =
   | "NO_DESTINATION"
   | "INVALID_BODY"
@@ -19,7 +19,20 @@ export type ErrorCode =
   | "BODY_INVALID"
   | "CONFIG"
   | "CLOSED"
-  | "TIMEOUT";
+  | "TIMEOUT"
+  /** There is no such storage here. */
+  | "STORAGE_MISSING"
+  /** The browser or the user does not allow it. */
+  | "STORAGE_DENIED"
+  /** The disk or the quota is full. */
+  | "STORAGE_FULL"
+  /** Another page keeps an older version of it open. */
+  | "STORAGE_BLOCKED"
+  /** It was deleted while in use. */
+  | "STORAGE_LOST"
+  /** A client that came later uses it now. */
+  | "STORAGE_TAKEN"
+  | "STORAGE_FAILED";
 
 /** The one error class. Switch on `code`; `message` is for people and may change; `cause` never leaves the process. */
 export class ImError extends Error {

@@ -29,7 +29,9 @@ export async function chatPipe(
       output.note(`offline (${clean(why?.reason ?? "")}), retrying in ${(retryInMs / 1_000).toFixed(1)} s`);
     } else if (state !== "closed") output.note(state);
   });
-  client.on("sent", (message) => output.line(lines.sent(message, dest)));
+  client.on("sent", (message) => {
+    if (message.state !== "sending") output.line(lines.sent(message, dest));
+  });
   client.onMessage((message) => output.line(lines.message(message, dest)));
   try {
     await client.login();

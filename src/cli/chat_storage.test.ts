@@ -53,7 +53,9 @@ test.each([
   await using dir = await tempDir();
   const path = dir.in("ann.json");
   await writeFile(path, text);
-  const error = await new FileStorage(path, true).load().then(() => undefined, (thrown: Error) => thrown.message);
-  expect(error).toContain("remove it to begin anew");
+  const storage = new FileStorage(path, true);
+  const says = (promise: Promise<unknown>) => promise.then(() => undefined, (thrown: Error) => thrown.message);
+  expect(await says(storage.load())).toContain("remove it to begin anew");
+  expect(await says(storage.savePosition({ cursor: 1, epoch: "one", seen: [] }))).toContain("remove it to begin anew");
   expect(await readFile(path, "utf8")).toBe(text);
 });

@@ -11,13 +11,14 @@ export function chatFile(data: string, app: string, account: string, device: str
 
 /**
  * One JSON file that is replaced as a whole, so that it is never half written. `load` rejects with CONFIG when what is
- * there cannot be understood.
+ * there cannot be understood; from then on so does everything else, and the file is left alone.
  */
 export class FileStorage implements ClientStorage {
   readonly #path: string;
   readonly #keepMessages: boolean;
   readonly #messages = new Map<string, SavedMessage>();
   #position: SavedPosition | undefined;
+  #unreadable: ImError | undefined;
 
   /** @param keepMessages false: what waits to be sent ends with the process. */
   constructor(path: string, keepMessages: boolean) {
@@ -56,11 +57,12 @@ export class FileStorage implements ClientStorage {
       throw new ImError("CONFIG", `Cannot read ${this.#path}: ${(thrown as Error).message}`, { cause: thrown });
     }
     const saved = parse(text);
-    if (!saved) throw new ImError("CONFIG", `Cannot read ${this.#path}: remove it to begin anew`);
-    return saved;
+    if (saved) return saved;
+    throw this.#unreadable = new ImError("CONFIG", `Cannot read ${this.#path}: remove it to begin anew`);
   }
 
   async #write(): Promise<void> {
+    if (this.#unreadable) throw this.#unreadable;
     const saved: Saved = {
       ...(this.#position ? { position: this.#position } : {}),
       messages: [...this.#messages.values()],

@@ -70,9 +70,11 @@ class TerminalChat {
     this.#screen.print(this.#lines.note(`talking to ${this.#dest}; /help says what else there is`));
     client.on("state", (change) => this.#changed(change));
     client.on("sent", (message) => {
-      if (!this.#leaving || message.state === "durable") this.#screen.print(this.#lines.sent(message, this.#dest));
+      const show = this.#leaving ? message.state === "durable" : message.state !== "sending";
+      if (show) this.#screen.print(this.#lines.sent(message, this.#dest));
       this.#showLive();
     });
+    client.on("storage", ({ error }) => this.#screen.print(this.#lines.note(storageNote(error))));
     client.on("kicked", () => this.#stop("this account and device logged in somewhere else"));
     client.onMessage((message) => this.#screen.print(this.#lines.message(message, this.#dest)));
     client.login().catch((error: ImError) => this.#stop(error.message));
@@ -167,4 +169,9 @@ class TerminalChat {
     this.#screen.close();
     this.#ended(code);
   }
+}
+
+function storageNote(error: ImError | undefined): string {
+  if (!error) return "the place in the inbox is saved again";
+  return `the place in the inbox and waiting messages are not saved: ${clean(error.message)}`;
 }

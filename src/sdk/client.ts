@@ -21,7 +21,9 @@ import { idMaker, random } from "./random.ts";
 import { type ClientState, type Credentials, Reconnector } from "./reconnector.ts";
 import { checkMessage, Outgoing, type SentMessage } from "./sent_message.ts";
 import { connectWebSocket } from "./socket.ts";
-import { type ClientStorage, MemoryStorage, StorageWriter } from "./storage.ts";
+import { defaultStorage } from "./default_storage.ts";
+import type { SavedPosition } from "./storage.ts";
+import { StorageKeeper } from "./storage_keeper.ts";
 import { onWake } from "./wake.ts";
 
 const LAST_HANDLER_MS = 1_000;
@@ -35,8 +37,7 @@ export class PetrelClient {
   readonly #options: ClientOptions;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #storage: ClientStorage;
-  readonly #writer: StorageWriter;
+  readonly #keeper: StorageKeeper;
   readonly #events: Events<ClientEvents>;
   readonly #reconnector: Reconnector;
   readonly #outbox: Outbox;
@@ -45,6 +46,7 @@ export class PetrelClient {
   readonly #acker: Acker;
   readonly #newId: () => string;
   #login: Promise<void> | undefined;
+  #loaded = false;
   #loggedIn: PromiseWithResolvers<void> | undefined;
   #endWake: (() => void) | undefined;
   #account = "";
@@ -62,9 +64,10 @@ export class PetrelClient {
     const rnd = options.random ?? random;
     this.#options = options;
     this.#newId = idMaker(rnd);
-    this.#storage = options.storage ?? new MemoryStorage();
-    this.#writer = new StorageWriter(this.#storage, log);
     this.#events = new Events(log);
+    const kept = { position: () => this.#position(), messages: () => this.#outbox.saved };
+    this.#keeper = new StorageKeeper(kept, clock, rnd, log, (error) => this.#events.emit("storage", { error }));
+    if (options.storage) this.#keeper.use(options.storage);
     this.#acker = new Acker(clock);
     this.#delivery = new Delivery(log, (step) => this.#stepDone(step), () => this.#inbox.roomAgain());
     const rows = { read: (row: pkt.MessagePush) => this.#incoming(messageOfRow(row, this.#account)) };
@@ -73,7 +76,7 @@ export class PetrelClient {
       {
         sent: (message) => this.#events.emit("sent", message),
         stored: (messageId, pos) => this.#stored(messageId, pos),
-        settled: (id) => this.#writer.drop(id),
+        settled: (id) => this.#keeper.drop(id),
       },
       { most: options.waiting ?? 1_000, refusedMs: options.refusedMs ?? 240_000 },
       clock,
@@ -129,7 +132,7 @@ export class PetrelClient {
       queueMicrotask(() => this.#events.emit("sent", message));
       return message;
     }
-    this.#writer.message(message.saved());
+    this.#keeper.message(message.saved());
     this.#outbox.add(message);
     return message;
   }
@@ -150,33 +153,21 @@ export class PetrelClient {
 
   /**
    * Ends it: messages that wait fail with CLOSED (a storage that keeps messages keeps them for the next client).
-   * Resolves when everything handled has been saved; a handler that runs is waited for, at most a second. Need not be
-   * awaited. Twice is harmless.
+   * Resolves when everything handled has been saved; a handler that runs, or a slow storage, is waited for a second at
+   * most. Need not be awaited. Twice is harmless.
    */
   async close(): Promise<void> {
     this.#acker.flush();
     this.#reconnector.close(CLOSE.NORMAL);
-    // The limit is for a handler that waits for this very promise.
+    // The limit is for a handler that waits for this very promise, and for a storage that hangs.
     const { promise, resolve } = Promise.withResolvers<void>();
     const limit = this.#clock.after(LAST_HANDLER_MS, resolve);
-    await Promise.race([this.#delivery.close(), promise]);
+    await Promise.race([this.#delivery.close().then(() => this.#keeper.close()), promise]);
     limit.stop();
-    await this.#writer.idle();
   }
 
   async #start(): Promise<void> {
-    try {
-      const { position, messages = [] } = await this.#storage.load();
-      if (position) {
-        this.#handled = { pos: position.cursor, log: this.#inbox.log };
-        this.#inbox.restore(position.cursor, position.epoch);
-        for (const id of position.seen) this.#delivery.markSeen(BigInt(id));
-      }
-      this.#outbox.restore(messages);
-    } catch (thrown) {
-      this.#login = undefined;
-      throw ImError.from(thrown, "Cannot log in: the storage cannot be read");
-    }
+    if (this.#options.storage) await this.#load();
     if (this.state === "closed") throw closedError(CLOSE.NORMAL);
     this.#loggedIn = Promise.withResolvers();
     this.#endWake = onWake(() => this.#reconnector.wake());
@@ -184,9 +175,25 @@ export class PetrelClient {
     await this.#loggedIn.promise;
   }
 
+  async #load(): Promise<void> {
+    this.#loaded = true;
+    const { position, messages = [] } = await this.#keeper.load();
+    if (position) {
+      this.#handled = { pos: position.cursor, log: this.#inbox.log };
+      this.#inbox.restore(position.cursor, position.epoch);
+      for (const id of position.seen) this.#delivery.markSeen(BigInt(id));
+    }
+    this.#outbox.restore(messages);
+  }
+
   async #credentials(): Promise<Credentials> {
     const { token } = this.#options;
     const text = typeof token === "string" ? token : await token();
+    if (!this.#loaded) {
+      this.#keeper.use(defaultStorage(this.#options, text));
+      await this.#load();
+      this.#keeper.all();
+    }
     return { token: text, cursor: this.#inbox.cursor, epoch: this.#inbox.epoch };
   }
 
@@ -245,7 +252,7 @@ export class PetrelClient {
    */
   #stored(messageId: bigint, pos: number): void {
     this.#delivery.markSeen(messageId);
-    this.#savePosition();
+    this.#keeper.position();
     if (pos > 0) this.#inbox.offer(pos, messageId, undefined);
   }
 
@@ -255,21 +262,20 @@ export class PetrelClient {
       if (pos > 0) this.#handled = { pos, log };
       if (pos > 0 || messageId !== 0n) this.#acker.handled(pos, messageId);
     }
-    this.#savePosition();
+    this.#keeper.position();
   }
 
   /** The log has another name: what was handled of the old one is not to be acknowledged in the new one. */
   #renamed(): void {
     if (this.#handled.log !== this.#inbox.log) this.#acker.forget();
-    this.#savePosition();
+    this.#keeper.position();
   }
 
-  #savePosition(): void {
-    this.#writer.position(() => ({
-      cursor: this.#handled.log === this.#inbox.log ? this.#handled.pos : 0,
-      epoch: this.#inbox.epoch,
-      seen: this.#delivery.seen.map(String),
-    }));
+  #position(): SavedPosition | undefined {
+    const { epoch, log } = this.#inbox;
+    const seen = this.#delivery.seen.map(String);
+    if (epoch === "" && seen.length === 0) return undefined;
+    return { cursor: this.#handled.log === log ? this.#handled.pos : 0, epoch, seen };
   }
 
   #whyNot(message: SentMessage): ImError | undefined {

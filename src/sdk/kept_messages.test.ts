@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { ImError } from "../base/errors.ts";
 import { FakeClock } from "../base/fake_clock.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { USER_TALK } from "./commands.ts";
@@ -43,39 +42,72 @@ describe("a storage that keeps messages", () => {
     await first.client.close();
     const week = 7 * 24 * 3_600_000;
     const { client, sent } = await withLog(server, new FakeClock(1_000_000 + week), { storage });
-    expect(sent).toEqual(["old failed"]);
+    expect(sent).toEqual(["old sending", "old failed"]);
     expect(client.waiting).toEqual([]);
     expect(talks(server)).toEqual([]);
   });
 
-  test("one that fails to write is logged and stops nothing", async () => {
+  test("what was left is told as sending before the login, and can be seen in waiting", async () => {
     const server = new FakeServer();
-    const broken: ClientStorage = {
-      load: () => Promise.resolve<Saved>({}),
-      savePosition: () => Promise.reject(new Error("disk full")),
-      saveMessage: () => Promise.reject(new Error("disk full")),
-      dropMessage: () => Promise.reject(new Error("disk full")),
+    const storage = new MemoryStorage();
+    await storage.saveMessage({ id: "a", dest: "ann", group: false, type: 1, body: "1", extra: "", createdMs: 0 });
+    server.down.add("ws://one");
+    const { client } = fakeClient(server, new FakeClock(), { storage });
+    const sent: string[] = [];
+    client.on("sent", ({ id, state }) => void sent.push(`${id} ${state}`));
+    void client.login();
+    await settle();
+    expect(client.state).toBe("offline");
+    expect(sent).toEqual(["a sending"]);
+    expect(client.waiting.map(({ id }) => id)).toEqual(["a"]);
+  });
+
+  test("one that fails is told once and stops nothing; when it works again it has everything", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const inner = new MemoryStorage();
+    let full = true;
+    const may = <T>(run: () => Promise<T>) => full ? Promise.reject(new Error("disk full")) : run();
+    const storage: ClientStorage = {
+      load: () => may(() => inner.load()),
+      savePosition: (position) => may(() => inner.savePosition(position)),
+      saveMessage: (message) => may(() => inner.saveMessage(message)),
+      dropMessage: (id) => may(() => inner.dropMessage(id)),
     };
-    const { client, bodies } = await withLog(server, new FakeClock(), { storage: broken });
+    const { client, bodies } = fakeClient(server, clock, { storage });
+    const told: (string | undefined)[] = [];
+    client.on("storage", ({ error }) => void told.push(error?.code));
+    await client.login();
     await client.talk("ann", "hi").done;
     server.say("ann", "bob", "yo");
     await settle();
     expect(bodies()).toEqual(["yo"]);
+    expect(told).toEqual(["STORAGE_FAILED"]);
+    server.answer = () => "silence";
+    const waits = client.talk("ann", "again");
+    full = false;
+    clock.advance(2_000);
+    await settle();
+    expect(told).toEqual(["STORAGE_FAILED", undefined]);
+    const { position, messages } = await inner.load();
+    expect(position).toMatchObject({ cursor: 2, epoch: "one" });
+    expect(messages?.map(({ id }) => id)).toEqual([waits.id]);
   });
 
-  test("one that cannot be read fails the login, which may be tried again", async () => {
+  test("one that hangs holds up neither the login nor the closing", async () => {
     const server = new FakeServer();
-    let broken = true;
-    const storage: ClientStorage = {
-      load: () => broken ? Promise.reject(new Error("locked")) : Promise.resolve<Saved>({}),
-      savePosition: () => Promise.resolve(),
-    };
-    const { client } = fakeClient(server, new FakeClock(), { storage });
-    const error = await client.login().then(() => undefined, (thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(ImError);
-    broken = false;
-    await client.login();
-    expect(client.state).toBe("online");
+    const clock = new FakeClock();
+    const never = () => new Promise<never>(() => {});
+    const { client, states } = fakeClient(server, clock, { storage: { load: never, savePosition: never } });
+    const login = client.login();
+    await settle();
+    clock.advance(5_000);
+    await login;
+    expect(states.at(-1)?.state).toBe("online");
+    const closed = client.close();
+    await settle();
+    clock.advance(1_000);
+    await closed;
   });
 
   test("what was answered while older messages were missing is not handed over by the next client", async () => {

@@ -3,6 +3,8 @@ export { ImError } from "../base/errors.ts";
 export type { ErrorCode } from "../base/errors.ts";
 export type { Logger } from "../base/logger.ts";
 export { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
+export type { Databases } from "./indexed_db.ts";
+export { IndexedDbStorage } from "./indexed_db_storage.ts";
 export { PetrelClient } from "./client.ts";
 export type { MessageHandler } from "./delivery.ts";
 export type { Message } from "./message.ts";

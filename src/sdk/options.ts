@@ -17,7 +17,11 @@ export interface ClientOptions {
   readonly device?: string | undefined;
   /** Opens connections. Default: the runtime's WebSocket. */
   readonly connect?: Connect | undefined;
-  /** Keeps the place in the inbox, and waiting messages, between runs. Default: memory. */
+  /**
+   * Keeps the place in the inbox, and waiting messages, between runs. Default: where there is IndexedDB, a database of
+   * the first address, the token's app and account, and the device (so what an earlier run left is there once the first
+   * token is); elsewhere memory. Give one of your own to have what waits before that, or with other names.
+   */
   readonly storage?: ClientStorage | undefined;
   readonly clock?: Clock | undefined;
   /** From 0 up to, not including, 1: for client message ids and the jitter of waiting times. */
@@ -49,8 +53,10 @@ export interface StateChange {
 /** What `on` can be asked for. */
 export interface ClientEvents {
   state: StateChange;
-  /** A message of ours became durable, or failed. */
+  /** A message of ours became durable, or failed; or an earlier run left it in the storage ("sending"). */
   sent: SentMessage;
+  /** The storage failed and the client goes on in memory; or (no error) it works again, with everything in it. */
+  storage: { readonly error: ImError | undefined };
   /** Another login of the same account and device took over. The client is closed. */
   kicked: { readonly channelId: string };
   /** The server ended the connection because the token expired. With a token function a new login follows. */

@@ -74,6 +74,11 @@ export class Outbox {
     return [...this.#byId.values()];
   }
 
+  /** The same, as a storage keeps it. */
+  get saved(): readonly SavedMessage[] {
+    return Array.from(this.#byId.values(), (message) => message.saved());
+  }
+
   get full(): boolean {
     return this.#byId.size >= this.#options.most;
   }
@@ -87,7 +92,7 @@ export class Outbox {
 
   /**
    * What an earlier run left: before everything said since (which may be saved by now, too). Only while nothing is
-   * being sent.
+   * being sent. Each is told as "sending".
    */
   restore(saved: readonly SavedMessage[]): void {
     const messages = saved.filter(({ id }) => !this.#byId.has(id)).map((one) => new Outgoing(one));
@@ -96,6 +101,7 @@ export class Outbox {
     this.#queues.clear();
     this.#ready.clear();
     for (const message of [...messages, ...later]) this.add(message);
+    for (const message of messages) this.#events.sent(message);
   }
 
   start(requests: Requests): void {

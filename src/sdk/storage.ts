@@ -1,6 +1,3 @@
-import { ImError } from "../base/errors.ts";
-import type { Logger } from "../base/logger.ts";
-
 /** Where the client is in its account's inbox. */
 export interface SavedPosition {
   /** Last inbox position whose handlers have run. */
@@ -31,13 +28,16 @@ export interface Saved {
 }
 
 /**
- * What a client keeps between runs; one storage belongs to one account on one device. Calls are made one after the
- * other, never overlapping. Without the two message methods, waiting messages end with the process.
+ * What a client keeps between runs; one storage belongs to one account on one device, and to one client at a time.
+ * Calls are made one after the other, never overlapping. One that rejects stops nothing: the client goes on in memory,
+ * tells it (event "storage"), and writes everything anew when the storage works again. Without the two message methods,
+ * waiting messages end with the process.
  */
 export interface ClientStorage {
   /** Everything that was saved; an empty object at first. */
   load(): Promise<Saved>;
   savePosition(position: SavedPosition): Promise<void>;
+  /** Behind those saved before; one that is there already keeps its place. */
   saveMessage?(message: SavedMessage): Promise<void>;
   /** By client message id; unknown ids are fine. */
   dropMessage?(id: string): Promise<void>;
@@ -66,48 +66,5 @@ export class MemoryStorage implements ClientStorage {
   dropMessage(id: string): Promise<void> {
     this.#messages.delete(id);
     return Promise.resolve();
-  }
-}
-
-/** Writes to a storage one call at a time; positions that pile up meanwhile become one write. Failures are logged. */
-export class StorageWriter {
-  readonly #storage: ClientStorage;
-  readonly #log: Logger;
-  #last: Promise<void> = Promise.resolve();
-  #positionWaits = false;
-
-  constructor(storage: ClientStorage, log: Logger) {
-    this.#storage = storage;
-    this.#log = log;
-  }
-
-  /** `read` gives the position at the moment of writing. */
-  position(read: () => SavedPosition): void {
-    if (this.#positionWaits) return;
-    this.#positionWaits = true;
-    this.#run(() => {
-      this.#positionWaits = false;
-      return this.#storage.savePosition(read());
-    });
-  }
-
-  message(message: SavedMessage): void {
-    if (this.#storage.saveMessage) this.#run(() => this.#storage.saveMessage?.(message));
-  }
-
-  drop(id: string): void {
-    if (this.#storage.dropMessage) this.#run(() => this.#storage.dropMessage?.(id));
-  }
-
-  /** Resolves when everything asked for until now has been written. */
-  idle(): Promise<void> {
-    return this.#last;
-  }
-
-  #run(write: () => Promise<void> | undefined): void {
-    this.#last = this.#last.then(write).catch((thrown) => {
-      // What is lost is comfort: after a restart some messages may come again, or a waiting one is not sent.
-      this.#log.error("client storage failed", { error: ImError.from(thrown) });
-    });
   }
 }

@@ -1,0 +1,27 @@
+import { IndexedDbStorage } from "./indexed_db_storage.ts";
+import type { ClientOptions } from "./options.ts";
+import { type ClientStorage, MemoryStorage } from "./storage.ts";
+
+/**
+ * The storage of a client that was given none: IndexedDB where there is one, else memory. The name holds the server
+ * and the account, so that no message ever leaves for another one. The account is the token's word, which only the
+ * server can check; a token that names nobody gets memory.
+ */
+export function defaultStorage({ url, device = "" }: ClientOptions, token: string): ClientStorage {
+  const owner = ownerOf(token);
+  if (!owner || !("indexedDB" in globalThis)) return new MemoryStorage();
+  const first = typeof url === "string" ? url : url[0];
+  return new IndexedDbStorage(`petrel/${first ? new URL(first).host : ""}/${owner}/${device}`);
+}
+
+/** `app/account` of a token. Source: proto/WIRE.md "Token". */
+function ownerOf(token: string): string | undefined {
+  try {
+    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
+    const { app, acc }: { app?: unknown; acc?: unknown } = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof app === "string" && typeof acc === "string" ? `${app}/${acc}` : undefined;
+  } catch {
+    return undefined; // not a token of the usual kind: the server will say what it thinks of it
+  }
+}
