@@ -1,5 +1,6 @@
 import { type ErrorCode, ImError } from "../base/errors.ts";
 import type { Database, Databases, Request, Store, Transaction } from "./indexed_db.ts";
+import { idMaker, random } from "./random.ts";
 import type { ClientStorage, Saved, SavedMessage, SavedPosition } from "./storage.ts";
 
 const VERSION = 1;
@@ -26,7 +27,7 @@ export class IndexedDbStorage implements ClientStorage {
   readonly #name: string;
   readonly #databases: Databases | undefined;
   /** Told apart from every other storage object, also of other tabs. */
-  readonly #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
+  readonly #me = idMaker(random)();
   #opening: Promise<Database> | undefined;
   /** Is OWNER ours? Then another name there is somebody who came later, and none means a new database. */
   #owned = false;
