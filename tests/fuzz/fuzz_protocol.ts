@@ -6,9 +6,12 @@ import process from "node:process";
 import { ImError } from "../../src/base/errors.ts";
 import {
   type BodyType,
+  type Content,
+  decodeAs,
   decodeBody,
   decodeLocation,
   decodePacket,
+  encodeAs,
   encodeBasic,
   encodeBody,
   encodeFrame,
@@ -26,6 +29,7 @@ import {
   type WsEvents,
   wsFrame,
 } from "../../src/protocol/mod.ts";
+import contents from "../vectors/contents.json" with { type: "json" };
 import petrel from "../vectors/petrel.json" with { type: "json" };
 import wire from "../vectors/wire.json" with { type: "json" };
 
@@ -73,6 +77,8 @@ const TARGETS: Record<string, Target> = {
     const message = decodeBody(type, bytes);
     same(decodeBody(type, encodeBody(type, message)), message);
   },
+  json: inContent("json"),
+  msgpack: inContent("msgpack"),
   tcp(bytes, random) {
     const decoder = new FrameDecoder(random.below(2) ? 1 << 16 : 64);
     for (const piece of pieces(bytes, random)) {
@@ -108,6 +114,17 @@ const TARGETS: Record<string, Target> = {
   },
 };
 
+/** Reads it as a body, and what was read is the same in every content. */
+function inContent(content: Content): Target {
+  return (bytes, random) => {
+    const type = messages[random.below(messages.length)]!;
+    const message = decodeAs(content, type, bytes);
+    for (const other of ["protobuf", "json", "msgpack"] as const) {
+      same(decodeAs(other, type, encodeAs(other, type, message)), message);
+    }
+  };
+}
+
 function main(): void {
   const args = process.argv.slice(2);
   const option = (name: string) => args.includes(name) ? args[args.indexOf(name) + 1] : undefined;
@@ -130,7 +147,7 @@ function main(): void {
 
 /** True when nothing was found. */
 function run(targets: [string, Target][], seed: number, ms: number): boolean {
-  const corpus = [...wire, ...petrel].map((row) => Uint8Array.fromHex(row.hex));
+  const corpus = [...wire, ...petrel, ...contents].map((row) => Uint8Array.fromHex(row.hex));
   const counts = { returned: 0, refused: 0 };
   const start = performance.now();
   let told = start;

@@ -2,7 +2,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import { type Claims, readToken } from "../../protocol/claims.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
-import { contentOf, decodeAs, encodeAs } from "../../protocol/content.ts";
+import { CODECS, contentOf, decodeAs, encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -31,6 +31,8 @@ export interface Refusal {
   readonly status: StatusName | "NO_PACKET";
 }
 
+const NO_CONTENT = `Cannot log in: ${META.CONTENT} is none of ${Object.keys(CODECS).join(", ")}`;
+
 /**
  * Reads a connection's first packet. Everything wrong with it becomes a refusal with the status that says so;
  * the status is delivered before the connection closes. Source: proto/WIRE.md "Login".
@@ -53,7 +55,7 @@ export function readLogin(
   if (header.command !== "login.signin") {
     return refusal(header, content ?? "protobuf", "INVALID_COMMAND", CLOSE.NOT_LOGIN, "Cannot do this first: log in");
   }
-  if (!content) return refusal(header, "protobuf", "INVALID_BODY", CLOSE.BAD_DATA, "Cannot log in: unknown im.content");
+  if (!content) return refusal(header, "protobuf", "INVALID_BODY", CLOSE.BAD_DATA, NO_CONTENT);
   try {
     const body = decodeAs(content, pkt.LoginReq, packet.body);
     const device = findText(header.meta, META.DEVICE) ?? "";
