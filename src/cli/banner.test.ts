@@ -31,9 +31,13 @@ test("the banner has URLs to click, commands to paste, and says what Success mea
     wsFlag: "",
     tcpFlag: " --url tcp://localhost:8001",
     dataFlag: "",
+    demo: true,
   };
   const full = banner({ ...facts, sync: "full" }, false);
   expect(full).toContain("http://localhost:8000/health");
+  expect(full).toContain("http://localhost:8000/?as=ann&to=bob\n");
+  expect(full).toContain("http://localhost:8000/?as=bob&to=ann\n");
+  expect(banner({ ...facts, sync: "full", demo: false }, false)).not.toContain("?as=ann");
   expect(full).toContain("bun run petrel chat --as ann --to bob\n");
   expect(full).toContain("bun run petrel chat --as bob --to ann --url tcp://localhost:8001\n");
   expect(full).toContain("committed and synced");

@@ -8,6 +8,8 @@ export interface BannerFacts {
   readonly data: string;
   readonly sync: "full" | "normal";
   readonly tokens: readonly { readonly account: string; readonly token: string }[];
+  /** Does the chat page give tokens to everybody? */
+  readonly demo: boolean;
   /** How to call the petrel command here, e.g. `bun run petrel`. */
   readonly command: string;
   readonly startMs: number;
@@ -28,6 +30,8 @@ export function banner(facts: BannerFacts, colors: boolean): string {
     "",
     `  ${bold("Petrel")} ${facts.version} ${dim(`on ${facts.runtime}, ready in ${facts.startMs} ms`)}`,
     "",
+    ...pages(facts).map((line) => bold(line)),
+    "",
     `  Health      ${facts.http}/health   ${facts.http}/ready   ${facts.http}/metrics`,
     `  WebSocket   ${facts.ws}`,
     `  TCP         ${facts.tcp}`,
@@ -36,7 +40,7 @@ export function banner(facts: BannerFacts, colors: boolean): string {
       ? `  Promise     Success means committed and synced to disk`
       : `  Promise     ${bold("Success means committed, not synced")}: a power cut may take the last messages`,
     "",
-    "  Chat: paste these into two more terminals",
+    "  Chat in terminals: paste these into two more",
     "",
     `      ${bold(chat("ann", "bob", facts.wsFlag))}`,
     `      ${bold(chat("bob", "ann", facts.tcpFlag))}`,
@@ -49,6 +53,15 @@ export function banner(facts: BannerFacts, colors: boolean): string {
     `  ${dim("Ctrl-C stops.")}`,
     "",
   ].join("\n");
+}
+
+/** Links to the chat page, first of all. */
+function pages({ demo, http }: BannerFacts): string[] {
+  if (!demo) return [`  Chat        ${http}/   (asks for a token)`];
+  return [
+    `  Chat        ${http}/?as=ann&to=bob`,
+    `              ${http}/?as=bob&to=ann`,
+  ];
 }
 
 /**

@@ -8,6 +8,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { banner, petrelCommand } from "./banner.ts";
 import { DevSettings } from "./dev_settings.ts";
 import { startDev, startProblem } from "./dev_system.ts";
+import { isLoopback } from "./host_port.ts";
 import { openLog } from "./log.ts";
 import { keepSecret } from "./secret.ts";
 import { readSettings } from "./settings.ts";
@@ -40,10 +41,11 @@ export async function devMain(args: readonly string[]): Promise<number> {
   const { settings } = read;
   const startedMs = systemClock.mono();
   const log = openLog({ level: settings.log });
+  const demo = settings.demo === "on" || settings.demo === "auto" && isLoopback(settings.http.hostname);
   let system;
   try {
     const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes);
-    system = await startDev({ ...settings, secret }, runtime, log);
+    system = await startDev({ ...settings, secret, demo }, runtime, log);
   } catch (thrown) {
     console.error(startProblem(thrown));
     return 1;
@@ -58,16 +60,17 @@ export async function devMain(args: readonly string[]): Promise<number> {
     const facts = {
       version: manifest.version,
       runtime: `${runtime.name} ${runtime.version}`,
-      http: reachable(system.http),
-      ws: reachable(system.ws),
-      tcp: reachable(system.tcp),
+      http: reachable(system.http, settings.http),
+      ws: reachable(system.ws, settings.http),
+      tcp: reachable(system.tcp, settings.tcp),
       data: settings.data,
       sync: settings.sync,
       tokens,
+      demo,
       command: petrelCommand(runtime.name, process.execPath, INSTALLED),
       startMs: Math.round(systemClock.mono() - startedMs),
-      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${reachable(system.ws)}`,
-      tcpFlag: ` --url ${reachable(system.tcp)}`,
+      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${reachable(system.ws, settings.http)}`,
+      tcpFlag: ` --url ${reachable(system.tcp, settings.tcp)}`,
       dataFlag: settings.data === "./data" ? "" : ` --data ${quoted(settings.data)}`,
     };
     console.log(banner(facts, process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined));
@@ -86,8 +89,9 @@ function isDefault(at: ListenAt, port: number): boolean {
   return at.port === port && at.hostname === "localhost";
 }
 
-/** A URL that works on this machine: every address is also the local one. */
-function reachable(url: string): string {
+/** A URL that works on this machine: every address is also the local one, and localhost is called so. */
+function reachable(url: string, { hostname }: ListenAt): string {
+  if (hostname === "localhost") return url.replace(/\/\/(127\.0\.0\.1|\[::1\])(?=:)/, "//localhost");
   return url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, "//localhost");
 }
 

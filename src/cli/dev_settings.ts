@@ -77,6 +77,15 @@ export const DevSettings = z.strictObject({
     "* or origins like https://a.example, joined by commas",
     parseOrigins,
   ),
+  demo: setting(
+    {
+      value: "on|off|auto",
+      preset: "auto",
+      help: "on: the chat page gives everybody a token for any name; auto: on while only this machine can reach it",
+    },
+    "on, off or auto",
+    oneOf(["on", "off", "auto"]),
+  ),
   drainMs: setting(
     { value: "ms", preset: "500", help: "At a stop, clients are asked to leave spread over this time" },
     "a whole number from 0 to 600000",

@@ -11,7 +11,7 @@ import { MemoryLink } from "../container/memory_link.ts";
 import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
 import { Batcher } from "../message/batcher.ts";
 import { openSqliteStore } from "../message/sqlite.ts";
-import type { Hmac } from "../protocol/claims.ts";
+import { type Hmac, makeToken } from "../protocol/claims.ts";
 import type { ClientChannel } from "../services/gateway/client_channel.ts";
 import { GatewayClients } from "../services/gateway/clients.ts";
 import { GATEWAY_DEFAULTS } from "../services/gateway/config.ts";
@@ -19,8 +19,11 @@ import { Gateway } from "../services/gateway/gateway.ts";
 import { upgradeRoute } from "../services/gateway/upgrade.ts";
 import { LogicServer } from "../services/logic/logic.ts";
 import { monitorApp } from "../services/monitor/app.ts";
+import { pageApp } from "../services/page/app.ts";
+import { demoTokenApp } from "../services/page/demo_token.ts";
 import { MemorySessionStore } from "../session/memory.ts";
 import { readFaults } from "./faults.ts";
+import { pageLoader } from "./load_page.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
 
@@ -38,6 +41,8 @@ export interface DevConfig {
   readonly origins: readonly string[];
   readonly drainMs: number;
   readonly fault: string | undefined;
+  /** May anybody have a token for any name, as the chat page needs it? Default: no. */
+  readonly demo?: boolean;
   /** Deadlines other than the usual ones; for tests. */
   readonly deadlines?: Deadlines;
 }
@@ -147,9 +152,13 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
       metrics: () => prometheusText(metrics),
     }),
   );
-  app.get(
+  const { demo = false } = config;
+  const pageFacts = { version: manifest.version, runtime: `${runtime.name} ${runtime.version}` };
+  const files = pageLoader(runtime.bundle, { ...pageFacts, demo: demo ? "on" : "off" });
+  app.route("/", pageApp({ files, log }));
+  app.route(
     "/",
-    (c) => c.text(`Petrel ${manifest.version}. WebSocket clients connect here; see /health, /ready and /metrics.\n`),
+    demoTokenApp({ sign: (account) => demoToken(account, hmac), clock, on: demo, ownName: config.http.hostname }),
   );
   app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
 
@@ -174,6 +183,12 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
       log.info("stopped");
     },
   };
+}
+
+const DEMO_TOKEN_SECONDS = 24 * 3600;
+
+function demoToken(acc: string, hmac: Hmac): string {
+  return makeToken({ acc, app: "kim", exp: Math.floor(systemClock.now() / 1000) + DEMO_TOKEN_SECONDS }, hmac);
 }
 
 /** What a person is told when the system cannot start. */

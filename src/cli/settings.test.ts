@@ -45,6 +45,7 @@ describe("readSettings", () => {
       messageRate: 0,
       connectionsPerIp: 0,
       origins: ["*"],
+      demo: "auto",
       drainMs: 500,
       fault: undefined,
     });

@@ -145,6 +145,12 @@ export interface Usage {
   readonly cpuMicros: number;
 }
 
+/**
+ * One JavaScript module for browsers, minified, from a TypeScript file (an absolute path) and all it imports.
+ * @throws {ImError} CONFIG: it cannot be made; Deno fetches its bundler at the first time, which needs the network.
+ */
+export type Bundle = (entry: string) => Promise<string>;
+
 /** What `#runtime` gives, the same on Bun and on Deno. */
 export interface Runtime {
   readonly name: "bun" | "deno";
@@ -157,4 +163,5 @@ export interface Runtime {
   /** From the system's secure source. */
   randomBytes(count: number): Uint8Array;
   usage(): Usage;
+  readonly bundle: Bundle;
 }

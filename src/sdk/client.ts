@@ -119,6 +119,11 @@ export class PetrelClient {
     return this.#login ??= this.#start();
   }
 
+  /** While offline: tries to connect now instead of waiting. Otherwise nothing changes. */
+  retryNow(): void {
+    if (this.#loggedIn && this.state === "offline") this.#reconnector.wake();
+  }
+
   /**
    * Sends a message; what is returned tells how that goes. Before the login and while offline it waits. Fails at once
    * with INVALID_BODY (too long, no legal name), QUOTA (too many wait) or CLOSED.

@@ -19,6 +19,22 @@ describe("reconnecting", () => {
     expect(states[2]).toEqual({ state: "offline", why: CLOSE.GONE, retryInMs: 250 });
   });
 
+  test("retryNow connects at once instead of waiting, and does nothing while online or before the login", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { client, states } = await onlineClient(server, clock);
+    client.retryNow();
+    server.channels[0]!.cut();
+    await settle();
+    client.retryNow();
+    await settle();
+    expect(states.map(({ state }) => state)).toEqual(["connecting", "online", "offline", "connecting", "online"]);
+    const { client: early } = fakeClient(server, clock);
+    early.retryNow();
+    await settle();
+    expect(early.state).toBe("offline");
+  });
+
   test("addresses are tried in their order, and the one that works is kept until it fails", async () => {
     const server = new FakeServer();
     const clock = new FakeClock();

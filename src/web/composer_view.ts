@@ -1,0 +1,75 @@
+import { TEXT } from "../protocol/limits.ts";
+import { codePoints } from "../protocol/names.ts";
+import { type ConversationKey, conversationOf } from "./conversation.ts";
+import { h, setAttribute, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
+import type { Ui, View } from "./ui.ts";
+
+/** From so many characters on the composer says how many are left. */
+const TELL_FROM = TEXT.body - 500;
+
+/** Where one writes. What is not sent yet is kept per conversation. */
+export function composerView(ui: Ui, key: ConversationKey, sent: () => void): View & { focus(): void } {
+  const { words, session, drafts } = ui;
+  const { id } = conversationOf(key);
+  const input = h("textarea", {
+    rows: 1,
+    dir: "auto",
+    "data-testid": "composer",
+    "aria-label": words.composer(id),
+    placeholder: words.composer(id),
+    title: words.composerHint,
+    enterkeyhint: "send",
+  });
+  input.value = drafts.get(key) ?? "";
+  const counter = h("span", { class: "counter", role: "status" });
+  const button = h(
+    "button",
+    { type: "submit", class: "send", "data-testid": "send", "aria-label": words.send, title: words.send },
+    icon("send", 20),
+  );
+  const form = h("form", { class: "composer" }, h("div", { class: "paper" }, input, counter), button);
+
+  const sendable = (): boolean => {
+    const text = input.value;
+    return text.trim() !== "" && codePoints(text, TEXT.body) <= TEXT.body && session.state !== "closed";
+  };
+  const show = (): void => {
+    const count = codePoints(input.value);
+    const left = TEXT.body - count;
+    setText(counter, count < TELL_FROM ? "" : left >= 0 ? words.left(left) : words.over(-left));
+    counter.classList.toggle("over", left < 0);
+    setAttribute(input, "aria-invalid", left < 0 ? "true" : undefined);
+    // Not `disabled`: that would take the focus away.
+    setAttribute(button, "aria-disabled", sendable() ? undefined : "true");
+  };
+  const grow = (): void => {
+    input.style.height = "auto";
+    input.style.height = `${input.scrollHeight}px`;
+  };
+  const changed = (): void => {
+    if (input.value === "") drafts.delete(key);
+    else drafts.set(key, input.value);
+    grow();
+    show();
+  };
+  input.addEventListener("input", changed);
+  input.addEventListener("keydown", (event) => {
+    // While an input method composes, Enter chooses a word; Safari says so by 229 only.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!sendable()) return;
+    const body = input.value;
+    input.value = "";
+    changed();
+    session.send(key, body);
+    sent();
+    input.focus();
+  });
+  queueMicrotask(grow);
+  return { node: form, update: show, focus: () => input.focus() };
+}

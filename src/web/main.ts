@@ -1,0 +1,172 @@
+import { isName } from "../protocol/names.ts";
+import { chatView } from "./chat_view.ts";
+import { type ConversationKey, conversationOf, keyOf } from "./conversation.ts";
+import { IndexedDbArchive } from "./indexeddb_archive.ts";
+import { type Language, languageOf, WORDS } from "./language.ts";
+import { type Login, loginView } from "./login_view.ts";
+import { claimPlace } from "./place.ts";
+import { preference, remember } from "./preferences.ts";
+import { Session } from "./session.ts";
+import { chooseTheme, startTheme, theme } from "./theme.ts";
+import { demoToken, keepToken, keptToken } from "./token.ts";
+import type { Ui, View } from "./ui.ts";
+
+/** The page: a login screen, then a chat. Everything that changes the address, the title or the screen is here. */
+
+/** Does the server give tokens to everybody? */
+const DEMO = document.body.dataset["demo"] === "on";
+/** Changes that come together are shown together. */
+const TOGETHER_MS = 16;
+
+type Screen = { readonly at: "login"; readonly view: View } | {
+  readonly at: "chat";
+  readonly view: ReturnType<typeof chatView>;
+};
+
+let language: Language = preference("language") === "zh" || preference("language") === "en"
+  ? languageOf([preference("language")])
+  : languageOf(navigator.languages);
+let session: Session | undefined;
+let selected: ConversationKey | undefined;
+let screen: Screen | undefined;
+let waiting: ReturnType<typeof setTimeout> | undefined;
+const drafts = new Map<ConversationKey, string>();
+
+function show(next: Screen): void {
+  screen?.view.close?.();
+  screen = next;
+  document.body.replaceChildren(next.view.node);
+  document.documentElement.lang = WORDS[language].tag;
+  update();
+}
+
+function showLogin(preset: Login, problem?: string): void {
+  const words = WORDS[language];
+  show({
+    at: "login",
+    view: loginView({ words, demo: DEMO, preset, problem, login: signIn, changeLanguage, changeTheme }),
+  });
+}
+
+function showChat(session: Session, focus: boolean): void {
+  const ui: Ui = {
+    words: WORDS[language],
+    session,
+    get selected() {
+      return selected;
+    },
+    drafts,
+    select,
+    signOut,
+    signInAgain,
+    changeLanguage,
+    changeTheme,
+  };
+  const view = chatView(ui);
+  show({ at: "chat", view });
+  view.opened(focus);
+  update();
+}
+
+/** Shows what is, soon; many changes at once are one. */
+function changed(): void {
+  waiting ??= setTimeout(update, TOGETHER_MS);
+}
+
+function update(): void {
+  clearTimeout(waiting);
+  waiting = undefined;
+  screen?.view.update();
+  document.body.dataset["state"] = session?.state ?? "login";
+  const unread = session?.book.summaries().reduce((sum, one) => sum + one.unread, 0) ?? 0;
+  document.title = (unread > 0 ? `(${unread}) ` : "") +
+    (session ? `${session.account} · Petrel` : WORDS[language].title);
+}
+
+async function signIn({ account, peer, token }: Login): Promise<void> {
+  remember("account", account);
+  if (!DEMO) keepToken(token);
+  const place = await claimPlace();
+  const url = location.origin.replace(/^http/, "ws");
+  const started = session = new Session({
+    account,
+    url,
+    place,
+    archive: new IndexedDbArchive(account),
+    token: DEMO ? () => demoToken(account) : token,
+    changed,
+  });
+  if (peer !== "") open(keyOf({ kind: "user", id: peer }));
+  writeAddress();
+  showChat(started, true);
+  await started.start();
+}
+
+async function signOut(): Promise<void> {
+  const leaving = session;
+  session = selected = undefined;
+  drafts.clear();
+  keepToken("");
+  history.replaceState(null, "", "/");
+  showLogin({ account: leaving?.account ?? "", peer: "", token: "" });
+  await leaving?.close();
+}
+
+function signInAgain(): void {
+  if (!session) return;
+  if (DEMO) return session.connect();
+  const { account } = session;
+  const peer = selected === undefined ? "" : conversationOf(selected).id;
+  void session.close();
+  session = undefined;
+  keepToken("");
+  showLogin({ account, peer, token: "" });
+}
+
+function open(key: ConversationKey): void {
+  selected = key;
+  session?.book.open(key, Date.now());
+}
+
+function select(key: ConversationKey | undefined): void {
+  if (key !== undefined && key === selected && screen?.at === "chat") return screen.view.opened(true);
+  if (key === undefined) selected = undefined;
+  else open(key);
+  writeAddress();
+  if (screen?.at !== "chat") return;
+  screen.view.opened(key !== undefined);
+  update();
+}
+
+/** A reload, or a copy of the address, opens the same chat. */
+function writeAddress(): void {
+  if (!session) return;
+  const words = new URLSearchParams({ as: session.account });
+  if (selected !== undefined) words.set("to", conversationOf(selected).id);
+  history.replaceState(null, "", `/?${words}`);
+}
+
+function changeLanguage(): void {
+  language = language === "en" ? "zh" : "en";
+  remember("language", language);
+  if (session) showChat(session, false);
+  else showLogin({ account: valueOf("account"), peer: valueOf("peer"), token: valueOf("token") });
+}
+
+function changeTheme(): void {
+  chooseTheme(theme() === "dark" ? "light" : "dark");
+}
+
+function valueOf(id: string): string {
+  const input = document.getElementById(id);
+  return input instanceof HTMLInputElement || input instanceof HTMLTextAreaElement ? input.value : "";
+}
+
+startTheme(() => {});
+const asked = new URLSearchParams(location.search);
+const account = asked.get("as") ?? "";
+const peer = asked.get("to") ?? "";
+const token = DEMO ? "" : keptToken();
+const complete = isName(account) && (peer === "" || isName(peer)) && peer !== account && (DEMO || token !== "");
+if (complete) void signIn({ account, peer, token });
+else showLogin({ account: account || preference("account"), peer, token });
