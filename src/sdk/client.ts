@@ -8,20 +8,21 @@ import type { Meta } from "../protocol/header.ts";
 import { META, textMeta } from "../protocol/meta.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { Acker } from "./ack.ts";
+import { Addresses } from "./addresses.ts";
 import { closedError } from "./close.ts";
 import { GROUP_TALK, SIGN_IN, TALK_ACK, USER_TALK } from "./commands.ts";
 import type { Connection } from "./connection.ts";
+import { defaultStorage } from "./default_storage.ts";
 import { Delivery, type MessageHandler, type Step } from "./delivery.ts";
 import { Events, type Listener } from "./events.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, messageOfPush, messageOfRow } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import { checkOptions, type ClientEvents, type ClientOptions, type TalkOptions } from "./options.ts";
+import { checkDevice, type ClientEvents, type ClientOptions, type TalkOptions } from "./options.ts";
 import { idMaker, random } from "./random.ts";
 import { type ClientState, type Credentials, Reconnector } from "./reconnector.ts";
 import { checkMessage, Outgoing, type SentMessage } from "./sent_message.ts";
 import { connectWebSocket } from "./socket.ts";
-import { defaultStorage } from "./default_storage.ts";
 import type { SavedPosition } from "./storage.ts";
 import { StorageKeeper } from "./storage_keeper.ts";
 import { onWake } from "./wake.ts";
@@ -46,7 +47,7 @@ export class PetrelClient {
   readonly #acker: Acker;
   readonly #newId: () => string;
   #login: Promise<void> | undefined;
-  #loaded = false;
+  #loaded: Promise<void> | undefined;
   #loggedIn: PromiseWithResolvers<void> | undefined;
   #endWake: (() => void) | undefined;
   #account = "";
@@ -56,9 +57,9 @@ export class PetrelClient {
 
   /** @throws {ImError} CONFIG: no address, one that is not a URL, or an illegal device name. */
   constructor(options: ClientOptions) {
-    const urls = typeof options.url === "string" ? [options.url] : options.url;
     const { device } = options;
-    checkOptions(urls, device);
+    const addresses = new Addresses(options.url);
+    checkDevice(device);
     const clock = this.#clock = options.clock ?? systemClock;
     const log = this.#log = options.log ?? silent;
     const rnd = options.random ?? random;
@@ -86,7 +87,7 @@ export class PetrelClient {
     if (device !== undefined) meta.push(textMeta(META.DEVICE, device));
     const connect = options.connect ?? connectWebSocket;
     const renewsToken = typeof options.token === "function";
-    this.#reconnector = new Reconnector({ urls, connect, meta, renewsToken, clock, random: rnd, log }, {
+    this.#reconnector = new Reconnector({ addresses, connect, meta, renewsToken, clock, random: rnd, log }, {
       credentials: () => this.#credentials(),
       online: (connection, login) => this.#online(connection, login),
       offline: (why) => this.#offline(why),
@@ -130,7 +131,7 @@ export class PetrelClient {
    */
   talk(dest: string, body: string, { type = 1, extra = "", group = false }: TalkOptions = {}): SentMessage {
     const createdMs = this.#clock.now();
-    const message = new Outgoing({ id: this.#newId(), dest, group, type, body, extra, createdMs });
+    const message = new Outgoing({ id: this.#newId(), dest, group, type, body, extra, createdMs }, this.#clock.mono());
     const error = this.#whyNot(message);
     if (error) {
       message.failed(error);
@@ -172,16 +173,15 @@ export class PetrelClient {
   }
 
   async #start(): Promise<void> {
-    if (this.#options.storage) await this.#load();
+    if (this.#options.storage) await (this.#loaded = this.#load());
     if (this.state === "closed") throw closedError(CLOSE.NORMAL);
     this.#loggedIn = Promise.withResolvers();
-    this.#endWake = onWake(() => this.#reconnector.wake());
+    this.#endWake = onWake(() => this.#reconnector.wake(), this.#clock);
     this.#reconnector.wake();
     await this.#loggedIn.promise;
   }
 
   async #load(): Promise<void> {
-    this.#loaded = true;
     const { position, messages = [] } = await this.#keeper.load();
     if (position) {
       this.#handled = { pos: position.cursor, log: this.#inbox.log };
@@ -194,12 +194,14 @@ export class PetrelClient {
   async #credentials(): Promise<Credentials> {
     const { token } = this.#options;
     const text = typeof token === "string" ? token : await token();
-    if (!this.#loaded) {
-      this.#keeper.use(defaultStorage(this.#options, text));
-      await this.#load();
-      this.#keeper.all();
-    }
+    await (this.#loaded ??= this.#loadDefault(text));
     return { token: text, cursor: this.#inbox.cursor, epoch: this.#inbox.epoch };
+  }
+
+  async #loadDefault(token: string): Promise<void> {
+    this.#keeper.use(defaultStorage(this.#options, token));
+    await this.#load();
+    this.#keeper.all();
   }
 
   #online(connection: Connection, login: pkt.LoginResp): void {

@@ -8,6 +8,8 @@ export const LOST = {
   NOT_OPENED: { code: 1006, reason: "cannot connect", reconnect: true },
   SESSION: { code: 1006, reason: "session lost", reconnect: true },
   NO_TOKEN: { code: 1006, reason: "no token", reconnect: true },
+  REFUSED: { code: 1006, reason: "token refused", reconnect: true },
+  NO_ADDRESS: { code: 1006, reason: "no address", reconnect: true },
 } as const satisfies Record<string, CloseReason>;
 
 const byCode = new Map<number, CloseReason>(Object.values(CLOSE).map((row) => [row.code, row]));

@@ -112,11 +112,11 @@ export class Connection implements Requests {
     this.#heartbeat = this.#clock.every(everyMs, () => this.probe());
   }
 
-  /** Pings now. */
-  probe(): void {
+  /** Pings now; no frame within that time ends the connection. */
+  probe(waitMs: number = PONG_MS): void {
     if (this.#ended || this.#waiting) return;
     this.#send(PING);
-    this.#silence ??= this.#clock.after(PONG_MS, () => this.close(LOST.SILENT));
+    this.#silence ??= this.#clock.after(waitMs, () => this.close(LOST.SILENT));
   }
 
   /** Ends it from our side. Closing twice is harmless. */

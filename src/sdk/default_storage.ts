@@ -10,8 +10,9 @@ import { type ClientStorage, MemoryStorage } from "./storage.ts";
 export function defaultStorage({ url, device = "" }: ClientOptions, token: string): ClientStorage {
   const owner = ownerOf(token);
   if (!owner || !("indexedDB" in globalThis)) return new MemoryStorage();
-  const first = typeof url === "string" ? url : url[0];
-  return new IndexedDbStorage(`petrel/${first ? new URL(first).host : ""}/${owner}/${device}`);
+  const first = typeof url === "object" ? url[0] : url;
+  const server = typeof first === "string" ? new URL(first).host : "";
+  return new IndexedDbStorage(`petrel/${server}/${owner}/${device}`);
 }
 
 /** `app/account` of a token. Source: proto/WIRE.md "Token". */

@@ -7,7 +7,8 @@ import { MemoryStorage } from "./storage.ts";
 /** What may happen between two steps of the network. */
 type Act =
   | { readonly do: "say" | "talk"; readonly count: number }
-  | { readonly do: "lose" | "double" | "delay" | "normal" | "cut" | "restart" | "busy" }
+  | { readonly do: "lose" | "double" | "delay" | "normal" | "cut" | "restart" | "busy" | "disk" }
+  | { readonly do: "jump"; readonly hours: number }
   | { readonly do: "pass"; readonly ms: number };
 
 const acts: fc.Arbitrary<Act> = fc.oneof(
@@ -15,9 +16,10 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom("lose", "double", "delay", "normal", "cut", "restart", "busy"),
+      do: fc.constantFrom("lose", "double", "delay", "normal", "cut", "restart", "busy", "disk"),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("jump"), hours: fc.integer({ min: -9, max: 9 }) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("pass"), ms: fc.integer({ min: 0, max: 3_000 }) }) },
 );
 
@@ -32,7 +34,7 @@ async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean
   const server = new FakeServer();
   server.resume = 40;
   const clock = new FakeClock();
-  const storage = new MemoryStorage();
+  const storage = new FullDisk();
   const chance = (percent: number) => dice.next().value < percent;
   const late: (() => void)[] = [];
   const handed: string[] = [];
@@ -86,7 +88,18 @@ async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean
       case "cut":
         for (const channel of server.online("bob")) channel.cut();
         break;
+      case "disk":
+        storage.full = !storage.full;
+        break;
+      case "jump":
+        clock.jump(act.hours * 3_600_000);
+        break;
       case "restart":
+        if (storage.full) { // what a full disk has not kept nobody can know
+          storage.full = false;
+          await settle();
+          clock.advance(60_000);
+        }
         await settle();
         await client.close();
         client = begin();
@@ -114,4 +127,18 @@ async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean
     expect(out).toEqual([...out].sort((a, b) => a - b));
   }
   expect(server.inbox("bob").filter(({ sender }) => sender === "bob")).toHaveLength(talked);
+}
+
+/** Keeps everything, or fails. */
+class FullDisk extends MemoryStorage {
+  full = false;
+  override savePosition(...args: Parameters<MemoryStorage["savePosition"]>): Promise<void> {
+    return this.full ? Promise.reject(new Error("full")) : super.savePosition(...args);
+  }
+  override saveMessage(...args: Parameters<MemoryStorage["saveMessage"]>): Promise<void> {
+    return this.full ? Promise.reject(new Error("full")) : super.saveMessage(...args);
+  }
+  override dropMessage(...args: Parameters<MemoryStorage["dropMessage"]>): Promise<void> {
+    return this.full ? Promise.reject(new Error("full")) : super.dropMessage(...args);
+  }
 }

@@ -47,6 +47,47 @@ describe("a storage that keeps messages", () => {
     expect(talks(server)).toEqual([]);
   });
 
+  test("a clock that is wrong, or set while a message waits, fails none", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock(1_000_000_000_000);
+    const storage = new MemoryStorage();
+    const first = fakeClient(server, clock, { storage });
+    first.client.talk("ann", "1");
+    await first.client.close();
+    clock.jump(-3_600_000);
+    server.answer = ({ header }) => header.command === USER_TALK ? "silence" : undefined;
+    const { client, sent } = await withLog(server, clock, { storage, random: () => 0.25 });
+    client.talk("ann", "2");
+    clock.jump(30 * 24 * 3_600_000);
+    server.channels.at(-1)!.cut();
+    server.answer = () => undefined;
+    await settle();
+    clock.advance(1_000);
+    await settle();
+    expect(sent).toEqual(["1 sending", "1 durable", "2 durable"]);
+    expect(server.inbox("ann").map(({ body }) => body)).toEqual(["1", "2"]);
+  });
+
+  test("what the server may have forgotten is not sent again, what it never saw is", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    server.answer = ({ header }) => header.command === USER_TALK ? "silence" : undefined;
+    const { client, sent } = await withLog(server, clock);
+    client.talk("ann", "tried");
+    client.talk("ann", "never sent");
+    await settle();
+    server.down.add("ws://one");
+    server.channels[0]!.cut();
+    clock.advance(6 * 24 * 3_600_000);
+    server.answer = () => undefined;
+    server.down.clear();
+    for (let i = 0; i < 40; i++) {
+      await settle();
+      clock.advance(1_000);
+    }
+    expect(sent).toEqual(["tried failed", "never sent durable"]);
+  });
+
   test("what was left is told as sending before the login, and can be seen in waiting", async () => {
     const server = new FakeServer();
     const storage = new MemoryStorage();

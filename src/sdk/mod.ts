@@ -6,6 +6,7 @@ export { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 export type { Databases } from "./indexed_db.ts";
 export { IndexedDbStorage } from "./indexed_db_storage.ts";
 export { PetrelClient } from "./client.ts";
+export type { Urls } from "./addresses.ts";
 export { claimDevice, type DeviceClaim, type DevicePage } from "./device.ts";
 export type { MessageHandler } from "./delivery.ts";
 export type { Message } from "./message.ts";

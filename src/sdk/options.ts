@@ -3,15 +3,22 @@ import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
 import { isName } from "../protocol/names.ts";
+import type { Urls } from "./addresses.ts";
 import type { ClientState } from "./reconnector.ts";
 import type { SentMessage } from "./sent_message.ts";
 import type { Connect } from "./socket.ts";
 import type { ClientStorage } from "./storage.ts";
 
 export interface ClientOptions {
-  /** `ws://…` or `wss://…`; of several the next is tried when one fails. */
-  readonly url: string | readonly string[];
-  /** A login token, or a function that is asked for one at every login (then an expired token is replaced). */
+  /**
+   * `ws://…` or `wss://…`; of several the next is tried when one fails. A function may fetch them, say from a router;
+   * it is asked again when all it gave have failed, later and later as long as it fails itself.
+   */
+  readonly url: Urls | (() => Urls | Promise<Urls>);
+  /**
+   * A login token, or a function that is asked for one at every login: then a token that expired, or is refused once,
+   * is replaced. One that throws an ImError UNAUTHORIZED ends the client; after any other failure it is asked again.
+   */
   readonly token: string | (() => string | Promise<string>);
   /** A login replaces only the account's earlier one with the same device name. 1–60 characters; none is a name too. */
   readonly device?: string | undefined;
@@ -68,11 +75,7 @@ export interface ClientEvents {
 }
 
 /** @throws {ImError} CONFIG */
-export function checkOptions(urls: readonly string[], device: string | undefined): void {
-  if (urls.length === 0) throw new ImError("CONFIG", "Cannot make client: url is empty");
-  for (const url of urls) {
-    if (!URL.canParse(url)) throw new ImError("CONFIG", `Cannot make client: ${url} is not a URL`);
-  }
+export function checkDevice(device: string | undefined): void {
   if (device !== undefined && !isName(device)) {
     throw new ImError("CONFIG", `Cannot make client: device is not a legal name: ${device}`);
   }

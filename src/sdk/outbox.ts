@@ -28,7 +28,10 @@ export interface OutboxEvents {
 
 /** Requests on their way at once, over all destinations: the server stores what came meanwhile in one batch. */
 const WINDOW = 64;
-/** The server knows client ids for 7 days; after that the same id would be stored a second time. */
+/**
+ * The server knows client ids for 7 days; after that the same id would be stored a second time. Counted in monotonic
+ * time; only for what an earlier run left there is nothing but the wall clock, which may be wrong by a day.
+ */
 const ID_LIVES_MS = 6 * 24 * 3_600_000;
 
 /** Messages to one destination: the first is on its way, the others wait behind it. */
@@ -95,7 +98,12 @@ export class Outbox {
    * being sent. Each is told as "sending".
    */
   restore(saved: readonly SavedMessage[]): void {
-    const messages = saved.filter(({ id }) => !this.#byId.has(id)).map((one) => new Outgoing(one));
+    const messages = saved.filter(({ id }) => !this.#byId.has(id)).map((one) => {
+      const ageMs = Math.max(0, this.#clock.now() - one.createdMs);
+      const message = new Outgoing(one, this.#clock.mono() - ageMs);
+      message.tried = true; // maybe
+      return message;
+    });
     const later = [...this.#byId.values()];
     this.#byId.clear();
     this.#queues.clear();
@@ -163,7 +171,7 @@ export class Outbox {
   #first(queue: Queue): Outgoing | undefined {
     for (let message = queue.messages[0]; message; message = queue.messages[0]) {
       if (message.state === "sending") {
-        if (this.#clock.now() - message.createdMs < ID_LIVES_MS) return message;
+        if (!message.tried || this.#clock.mono() - message.bornMs < ID_LIVES_MS) return message;
         this.#failed(message, new ImError("TIMEOUT", "Cannot send: the message has waited for six days"));
       }
       queue.messages.shift();
@@ -174,7 +182,7 @@ export class Outbox {
 
   #send(requests: Requests, queue: Queue, message: Outgoing): void {
     const { id, dest, group, type, body, extra } = message;
-    queue.busy = true;
+    queue.busy = message.tried = true;
     this.#inFlight++;
     requests.request(
       group ? GROUP_TALK : USER_TALK,

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { ImError } from "../base/errors.ts";
 import { FakeClock } from "../base/fake_clock.ts";
+import { decodeBody } from "../protocol/bodies.ts";
 import { CLOSE, type CloseName } from "../protocol/close_reason.ts";
+import { pkt } from "../protocol/gen/pkt.js";
 import { fakeClient, FakeServer, onlineClient, settle } from "./fake_server.ts";
 
 const fails = (promise: Promise<unknown>) => promise.then(() => undefined, (error: unknown) => error as ImError);
@@ -99,6 +101,77 @@ describe("reconnecting", () => {
     expect((await login)?.code).toBe("UNAUTHORIZED");
     expect(closed).toHaveLength(1);
     expect(server.dialled).toEqual([]);
+  });
+
+  test("a token that is refused at login: a function is asked for another once, then it ends", async () => {
+    for (
+      const [tokens, state, asked] of [[["old", "bob"], "online", 2], [["old", "old", "bob"], "closed", 2]] as const
+    ) {
+      const server = new FakeServer();
+      const clock = new FakeClock();
+      server.answer = ({ body }) => decodeBody(pkt.LoginReq, body).token === "old" ? 105 : undefined;
+      const left = [...tokens];
+      let count = 0;
+      const { client } = fakeClient(server, clock, { token: () => (count++, left.shift()!) });
+      const login = fails(client.login());
+      await settle();
+      clock.advance(500);
+      await settle();
+      expect(client.state).toBe(state);
+      expect((await login)?.code).toBe(state === "closed" ? "UNAUTHORIZED" : undefined);
+      expect(count).toBe(asked);
+      await client.close();
+    }
+  });
+
+  test("a server that is gone for a minute: nothing is lost, and waits stay below 30 s", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { client, states, bodies } = await onlineClient(server, clock, { random: () => 0.999 });
+    server.down.add("ws://one");
+    server.channels[0]!.cut();
+    server.say("ann", "bob", "meanwhile");
+    const sent = client.talk("ann", "waits");
+    for (let ms = 0; ms < 60_000; ms += 100) {
+      await settle();
+      clock.advance(100);
+    }
+    expect(sent.state).toBe("sending");
+    expect(states.every(({ retryInMs = 0 }) => retryInMs < 30_000)).toBe(true);
+    server.down.clear();
+    for (let ms = 0; ms < 30_000; ms += 100) {
+      await settle();
+      clock.advance(100);
+    }
+    expect(sent.state).toBe("durable");
+    expect(bodies()).toEqual(["meanwhile"]);
+    expect(server.inbox("ann").map(({ body }) => body)).toEqual(["meanwhile", "waits"]);
+  });
+
+  test("a network that is cut every 2 s: everything arrives, once and in order", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { client, bodies } = await onlineClient(server, clock);
+    const wanted: string[] = [];
+    const said: string[] = [];
+    for (let ms = 0; ms < 120_000; ms += 100) {
+      if (ms % 300 === 0) {
+        server.say("ann", "bob", `in ${ms}`);
+        wanted.push(`in ${ms}`);
+        client.talk("eve", `out ${ms}`);
+        said.push(`out ${ms}`);
+      }
+      clock.advance(100);
+      if (ms % 2_000 === 0) server.channels.at(-1)!.cut(); // with that talk unanswered
+      await settle();
+    }
+    for (let ms = 0; ms < 60_000; ms += 100) {
+      clock.advance(100);
+      await settle();
+    }
+    expect(bodies()).toEqual(wanted);
+    expect(server.inbox("eve").map(({ body }) => body)).toEqual(said);
+    expect(client.waiting).toEqual([]);
   });
 
   test.each(Object.entries(CLOSE).map(([name, why]) => [name as CloseName, why] as const))(

@@ -8,6 +8,7 @@ import { pkt } from "../protocol/gen/pkt.js";
 import type { Meta } from "../protocol/header.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { STATUS } from "../protocol/status.ts";
+import type { Addresses } from "./addresses.ts";
 import { LOST } from "./close.ts";
 import { SIGN_IN } from "./commands.ts";
 import { Connection } from "./connection.ts";
@@ -15,6 +16,10 @@ import type { Connect } from "./socket.ts";
 
 /** A connection that lasted so long was a good one: the next back-off starts small again. */
 const GOOD_MS = 10_000;
+/** The application's functions that give addresses and tokens have so long. */
+const PREPARE_MS = 20_000;
+/** After waking up a connection that is still good answers within so long. */
+const AWAKE_MS = 4_000;
 /** What the server does not say: an old one, or not our client's login. */
 const HEARTBEAT_MS = 25_000;
 
@@ -28,8 +33,7 @@ export interface Credentials {
 }
 
 export interface ReconnectorOptions {
-  /** Tried in this order, one after the other. */
-  readonly urls: readonly string[];
+  readonly addresses: Addresses;
   readonly connect: Connect;
   readonly meta: readonly Meta[];
   /** Can `credentials` give another token when one has expired? */
@@ -74,7 +78,8 @@ export class Reconnector {
   readonly #backoff: Backoff;
   #state: State = { at: "offline", timer: undefined };
   #attempt = 0;
-  #url = 0;
+  /** Was the last token refused, and is this the attempt with another? */
+  #secondToken = false;
 
   constructor(options: ReconnectorOptions, events: ReconnectorEvents) {
     this.#options = options;
@@ -88,13 +93,13 @@ export class Reconnector {
 
   /** The address of the present or next attempt. */
   get url(): string {
-    return this.#options.urls[this.#url]!;
+    return this.#options.addresses.current;
   }
 
   /** Connects now instead of waiting; while connected, finds out whether it still is. */
   wake(): void {
     if (this.#state.at === "offline") void this.#connect();
-    else if (this.#state.at === "online") this.#state.connection.probe();
+    else if (this.#state.at === "online") this.#state.connection.probe(AWAKE_MS);
   }
 
   /** Ends it for good. */
@@ -114,21 +119,31 @@ export class Reconnector {
     const attempt = ++this.#attempt;
     const state: State = this.#state = { at: "connecting", connection: undefined };
     this.#events.state("connecting", undefined, undefined);
+    const { addresses, clock, log } = this.#options;
+    let missing: CloseReason = LOST.NO_ADDRESS;
+    const limit = clock.after(PREPARE_MS, () => {
+      if (this.#state === state) this.#retry(missing);
+    });
     try {
+      const url = await addresses.get();
+      if (this.#state !== state) return;
+      missing = LOST.NO_TOKEN;
       const credentials = await this.#events.credentials();
-      if (this.#state === state) this.#login(state, attempt, credentials);
+      if (this.#state === state) this.#login(state, attempt, url, credentials);
     } catch (thrown) {
       const error = ImError.from(thrown);
       if (this.#state !== state) return;
-      this.#options.log.warn("no credentials to log in with", { error });
-      if (error.code === "UNAUTHORIZED") this.close(CLOSE.UNAUTHORIZED, error);
-      else this.#retry(LOST.NO_TOKEN);
+      log.warn("cannot log in", { why: missing.reason, error });
+      if (missing === LOST.NO_TOKEN && error.code === "UNAUTHORIZED") this.close(CLOSE.UNAUTHORIZED, error);
+      else this.#retry(missing);
+    } finally {
+      limit.stop();
     }
   }
 
-  #login(state: State & { at: "connecting" }, attempt: number, credentials: Credentials): void {
+  #login(state: State & { at: "connecting" }, attempt: number, url: string, credentials: Credentials): void {
     const { connect, clock, log, meta } = this.#options;
-    const connection = new Connection(this.url, connect, clock, log, {
+    const connection = new Connection(url, connect, clock, log, {
       push: (packet) => this.#events.push(packet),
       head: (pos) => this.#events.head(pos),
       closed: (why) => {
@@ -150,6 +165,7 @@ export class Reconnector {
 
   #online(connection: Connection, login: pkt.LoginResp): void {
     this.#state = { at: "online", connection, sinceMs: this.#options.clock.mono() };
+    this.#secondToken = false;
     connection.startHeartbeat(login.heartbeatMs || HEARTBEAT_MS);
     this.#events.state("online", undefined, undefined);
     if (this.state === "online") this.#events.online(connection, login); // unless a listener closed it
@@ -162,6 +178,10 @@ export class Reconnector {
       (error.code in STATUS && STATUS[error.code as keyof typeof STATUS].retry);
     if (retry) return connection.close(CLOSE.LOGIN_FAILED);
     const refused = error.code === "UNAUTHORIZED";
+    if (refused && this.#options.renewsToken && !this.#secondToken) {
+      this.#secondToken = true; // what the function kept may have expired by the server's clock only
+      return connection.close(LOST.REFUSED);
+    }
     const text = refused ? "the token was refused" : error.message;
     const why = refused ? CLOSE.UNAUTHORIZED : { ...CLOSE.LOGIN_FAILED, reconnect: false };
     this.close(why, new ImError(error.code, `Cannot log in: ${text}`));
@@ -176,13 +196,13 @@ export class Reconnector {
       this.#events.offline(why);
       if (this.state === "closed") return; // a listener closed it
     }
+    this.#options.addresses.failed();
     const renew = this.#options.renewsToken && why.code === CLOSE.TOKEN_EXPIRED.code;
     if (why.reconnect || renew) this.#retry(why);
     else this.close(why);
   }
 
   #retry(why: CloseReason): void {
-    this.#url = (this.#url + 1) % this.#options.urls.length;
     const retryInMs = this.#backoff.next();
     this.#state = { at: "offline", timer: this.#options.clock.after(retryInMs, () => void this.#connect()) };
     this.#events.state("offline", why, retryInMs);

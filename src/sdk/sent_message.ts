@@ -48,10 +48,15 @@ export class Outgoing implements SentMessage {
   state: SentState = "sending";
   receipt: Receipt | undefined;
   error: ImError | undefined;
+  /** Has it been sent once, so that the server may know its id? */
+  tried = false;
+  /** When it was said, in monotonic time. */
+  readonly bornMs: number;
   readonly #resolve: (receipt: Receipt) => void;
   readonly #reject: (error: ImError) => void;
 
-  constructor({ id, dest, group, type, body, extra, createdMs }: SavedMessage) {
+  constructor({ id, dest, group, type, body, extra, createdMs }: SavedMessage, bornMs: number) {
+    this.bornMs = bornMs;
     this.id = id;
     this.dest = dest;
     this.group = group;
