@@ -1,5 +1,5 @@
 /** Runs inside the browser: one client of the SDK, and what it did. Bundled and served by sdk_tab.ts. */
-import { type ClientOptions, type Message, PetrelClient, type SentMessage } from "../../src/sdk/mod.ts";
+import { type ClientOptions, type Databases, type Message, PetrelClient, type SentMessage } from "../../src/sdk/mod.ts";
 
 export interface PageOptions {
   readonly url: string;
@@ -38,6 +38,11 @@ export interface PageState {
   readonly problems: readonly string[];
 }
 
+/** The browser's; only what `kept` needs of it. */
+declare const indexedDB: Databases & { databases(): Promise<readonly { readonly name: string }[]> };
+
+const MOST_WAITING = 100;
+
 let client: PetrelClient | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 const received: Message[] = [];
@@ -59,6 +64,7 @@ function start({ url, token, device }: PageOptions): void {
   client.on("kicked", () => void events.push("kicked"));
   client.on("drain", () => void events.push("drain"));
   client.on("tokenExpired", () => void events.push("tokenExpired"));
+  client.on("storage", ({ error }) => void events.push(`storage: ${error?.code ?? "works"}`));
   client.on("closed", ({ why }) => void events.push(`closed: ${why.reason}`));
   client.login().catch((error: unknown) => problems.push(String(error)));
 }
@@ -67,14 +73,35 @@ function talk(dest: string, bodies: readonly string[]): void {
   for (const body of bodies) sent.push(client!.talk(dest, body));
 }
 
-/** Sends `${prefix}1`, `${prefix}2`… until `hush`. */
+/** Sends `${prefix}1`, `${prefix}2`… until `hush`; while many wait for the server, it waits too. */
 function keepTalking(dest: string, prefix: string, everyMs: number): void {
   let count = 0;
-  timer = setInterval(() => talk(dest, [`${prefix}${++count}`]), everyMs);
+  timer = setInterval(() => {
+    if (client!.waiting.length < MOST_WAITING) talk(dest, [`${prefix}${++count}`]);
+  }, everyMs);
 }
 
 function hush(): void {
   clearInterval(timer);
+}
+
+/** How many waiting messages the browser's database has; -1 when there is none. */
+async function kept(): Promise<number> {
+  const [found] = await indexedDB.databases();
+  if (!found) return -1;
+  const opening = indexedDB.open(found.name, 1);
+  await ended(opening);
+  const rows = opening.result.transaction(["messages"], "readwrite").objectStore("messages").getAll();
+  await ended(rows);
+  opening.result.close();
+  return rows.result.length;
+}
+
+function ended(request: { addEventListener(type: string, listener: () => void): void; error: unknown }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener("success", () => resolve());
+    request.addEventListener("error", () => reject(request.error));
+  });
 }
 
 async function close(): Promise<void> {
@@ -101,7 +128,7 @@ function look(): PageState {
   };
 }
 
-const sdkPage = { start, talk, keepTalking, hush, close, look };
+const sdkPage = { start, talk, keepTalking, hush, kept, close, look };
 export type SdkPage = typeof sdkPage;
 
 Object.assign(globalThis, { sdkPage });

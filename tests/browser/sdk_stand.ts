@@ -40,6 +40,20 @@ export class SdkStand implements AsyncDisposable {
     return SdkTab.open(context, this.#pages, { url: this.server.ws, token: this.server.token(account), ...more });
   }
 
+  /**
+   * Lets the pages of that context store so many bytes; the function returned sets another number. To be called before
+   * the first of them: the browser remembers for a while how much room it saw.
+   */
+  async limitStorage(context: BrowserContext, bytes: number): Promise<(bytes: number) => Promise<void>> {
+    const devtools = await context.newCDPSession(await context.newPage());
+    const { origin } = new URL(this.#pages.url);
+    const limit = async (quotaSize: number) => {
+      await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize });
+    };
+    await limit(bytes);
+    return limit;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }

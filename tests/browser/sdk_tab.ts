@@ -62,6 +62,11 @@ export class SdkTab {
     await this.#handle.evaluate((page) => page.hush());
   }
 
+  /** How many waiting messages the browser's database has; -1 when there is none. */
+  kept(): Promise<number> {
+    return this.#handle.evaluate((page) => page.kept());
+  }
+
   async close(): Promise<void> {
     await this.#handle.evaluate((page) => page.close());
   }

@@ -1,5 +1,6 @@
 const EVERY_MS = 15;
 const PATIENCE_MS = 20_000;
+const MOST_SHOWN = 1_000;
 
 /** Asks again and again until the answer is as wanted. @throws with the last answer when that takes too long. */
 export async function until<Answer>(
@@ -12,7 +13,12 @@ export async function until<Answer>(
   for (;;) {
     const answer = await ask();
     if (isSo(answer)) return answer;
-    if (performance.now() > end) throw new Error(`Still not so: ${what}; but ${JSON.stringify(answer)}`);
+    if (performance.now() > end) throw new Error(`Still not so: ${what}; but ${shortened(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
+}
+
+function shortened(answer: unknown): string {
+  const text = String(JSON.stringify(answer));
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN / 2)} … ${text.slice(-MOST_SHOWN / 2)}`;
 }
