@@ -12,7 +12,7 @@ export type WriteResult = "sent" | "queued" | "closed";
 
 /** One open byte stream (TCP, TLS, the raw stream of an upgraded WebSocket, or a pipe in memory). */
 export interface Socket {
-  /** `203.0.113.7:51234`; IPv6 in brackets. */
+  /** `203.0.113.7:51234`; IPv6 in brackets; `unix` for a unix socket. */
   readonly remote: string;
   /** Bytes taken that the kernel does not have yet. */
   readonly queuedBytes: number;
@@ -77,8 +77,9 @@ export interface ConnEvents {
 export type Accept = (conn: Conn) => ConnEvents;
 
 export interface Listening extends AsyncDisposable {
-  /** `tcp://127.0.0.1:8001`, with the port really bound. */
+  /** `tcp://127.0.0.1:8001`, with the port really bound; `tls:` and `https:` with a certificate; `tcp+unix:/path`. */
   readonly url: string;
+  /** 0 on a unix socket. */
   readonly port: number;
   /** Stops accepting; open connections stay. Dispose also drops those. */
   stopAccepting(): void;
@@ -92,27 +93,53 @@ export interface ConnOptions {
   readonly log?: Logger;
 }
 
+/** PEM texts: a certificate, its chain behind it, and its key. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where listeners get their certificate. */
+export interface TlsSource {
+  /** The one to use now. It was checked: the two fit, and the runtime takes them. */
+  readonly pair: TlsPair;
+  /** Tells when `pair` is another one, until disposed. Handshakes from then on use it; open connections stay. */
+  onChange(run: () => void): Disposable;
+}
+
 export interface ListenAt extends ConnOptions {
   /** `localhost`: 127.0.0.1 and, where the machine has it, ::1. */
   readonly hostname: string;
   /** 0: any free port. */
   readonly port: number;
   /**
-   * Which peers are proxies? On TCP these must begin with a PROXY protocol header (version 2), and `remote` is the
-   * client's address. On HTTP the routes read X-Forwarded-For themselves.
+   * A path: listens on a unix socket there in place of `hostname` and `port`. Its owner and group may connect (0660);
+   * a file that a dead process left is replaced, and ours is removed when accepting stops.
+   */
+  readonly unix?: string;
+  /** Speaks TLS, but not on a unix socket. A handshake has 5 s (12 s for HTTP on Bun). */
+  readonly tls?: TlsSource;
+  /**
+   * Which peers are proxies? Those on TCP must begin with a PROXY protocol header (version 2), and `remote` is the
+   * client's address; not with `tls`. On HTTP see comm/forwarded.ts.
    */
   readonly isProxy?: (ip: string) => boolean;
 }
 
-/** Listens for TCP frames. Both addresses of `localhost` are bound. @throws {ImError} CONFIG when the port is taken. */
+/**
+ * Listens for TCP frames. Both addresses of `localhost` are bound. @throws {ImError} CONFIG when the port is taken, or
+ * somebody listens on the unix socket.
+ */
 export type ListenTcp = (at: ListenAt, accept: Accept) => Promise<Listening>;
 
 /** What a hono route gets as `c.env`: turns its request into a WebSocket, or undefined when this is no upgrade. */
 export interface HttpEnv {
-  /** Peer address without port. */
+  /** Peer address without port; `unix` for a unix socket. */
   readonly remoteIp: string;
-  /** `ip:port` of the peer. */
+  /** `ip:port` of the peer, or `unix`. */
   readonly remote: string;
+  /** Did the request come over TLS? */
+  readonly secure: boolean;
   /**
    * Completes the handshake; the response must be returned by the route. Call it at most once, and before the route
    * waits for anything: Bun loses bytes that came with the request otherwise. A request that is no upgrade gets 400:
@@ -133,9 +160,14 @@ export type ServeHttp = (at: ListenAt, fetch: Fetch) => Promise<Listening>;
 export interface DialOptions extends ConnOptions {
   /** From the first look at the name to the end of the handshake; 10 s when not given. */
   readonly timeoutMs?: number;
+  /** PEM: the certificates that sign servers' ones, in place of the usual authorities. */
+  readonly ca?: string;
 }
 
-/** Opens a connection to `ws://…` or `tcp://…`. @throws {ImError} TIMEOUT or CLOSED with the runtime's error as cause. */
+/**
+ * Opens a connection to `ws://…`, `wss://…`, `tcp://host:port`, `tls://host:port`, or on a unix socket `ws+unix:/path` or
+ * `tcp+unix:/path`. @throws {ImError} TIMEOUT or CLOSED with the runtime's error as cause.
+ */
 export type Dial = (url: string, events: (conn: Conn) => ConnEvents, options?: DialOptions) => Promise<Conn>;
 
 /** What this process uses of the machine. */

@@ -12,7 +12,7 @@ import { FlushList } from "./flush_list.ts";
 import type { MessageListener, StateListener } from "./listeners.ts";
 import type { Accept, Conn, ConnEvents, Listening } from "./ports.ts";
 import { QueueBudget } from "./queue_budget.ts";
-import { ipOf } from "./remote.ts";
+import { ipOf, UNIX } from "./remote.ts";
 import { ServerMetrics } from "./server_metrics.ts";
 import { CLOSE_WAIT_MS } from "./stream_conn.ts";
 
@@ -203,11 +203,11 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
     if (connections > 0 && this.#all.size >= connections) return CLOSE.OVERLOAD;
     if (arrivals > 0 && this.#arrivals.size >= arrivals) return CLOSE.OVERLOAD;
     if (connectionsPerIp > 0 && (this.#perIp.get(ipOf(remote)) ?? 0) >= connectionsPerIp) return CLOSE.OVERLOAD;
-    return undefined;
+    return undefined; // peers on a unix socket are never counted
   }
 
   #count(remote: string, by: 1 | -1): void {
-    if (this.options.connectionsPerIp === 0) return;
+    if (this.options.connectionsPerIp === 0 || remote === UNIX) return;
     const ip = ipOf(remote);
     const count = (this.#perIp.get(ip) ?? 0) + by;
     if (count > 0) this.#perIp.set(ip, count);

@@ -37,7 +37,7 @@ export function listenContract(wiring: Wiring): void {
       await until(() => client.packets.length === 1, "the echo");
       expect(text(client.packets[0]!)).toBe("hello");
       expect([server.conn.transport, client.conn.transport]).toEqual([transport, transport]);
-      expect(server.conn.remote).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(server.conn.remote).toMatch(wiring.remote);
       expect(server.alives).toBe(1);
     });
 
@@ -318,10 +318,9 @@ export function listenContract(wiring: Wiring): void {
     test("its port can be taken again as soon as it is disposed, and a taken one is refused by name", async () => {
       const first = await Bench.start(wiring);
       const { client } = await first.join();
-      const { port } = first.listening;
       await first[Symbol.asyncDispose]();
       await closed(client);
-      expect(port).toBeGreaterThan(0);
+      expect(first.listening.port > 0).toBe(wiring.remote.source !== "^unix$");
       const second = await Bench.start(wiring);
       await second.join();
       await second[Symbol.asyncDispose]();

@@ -138,6 +138,7 @@ export function closingContract(wiring: Wiring): void {
       await pause(50);
       expect(server.closes.length === 0 || transport === "ws").toBe(true);
       raw.resume();
+      await until(() => raw.receivedBytes >= count * packet.length, "what waited", 8_000);
       await until(() => closeIn(transport, raw.received) !== undefined, "the close frame", 8_000);
       raw.end();
       await closed(server);

@@ -9,6 +9,8 @@ import { wsFrame } from "../../src/protocol/ws_frame.ts";
 export interface Wiring {
   readonly name: string;
   readonly transport: "tcp" | "ws";
+  /** What a peer's `remote` looks like. */
+  readonly remote: RegExp;
   listen(accept: Accept, options?: ConnOptions): Promise<Listening>;
   readonly dial: Dial;
   /** A client without our code; a WebSocket's handshake is behind it. */

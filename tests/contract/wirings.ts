@@ -1,9 +1,13 @@
 import { connect, type Socket as NetSocket } from "node:net";
+import { tmpdir } from "node:os";
+import process from "node:process";
 import { dial, listenTcp, serveHttp } from "#runtime";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
-import type { Accept, ConnOptions, Listening } from "../../src/comm/ports.ts";
+import type { Accept, ConnOptions, ListenAt, Listening } from "../../src/comm/ports.ts";
 import { MemoryNet, type PipeEnd } from "../../src/runtime/memory/mod.ts";
+import { CA, certificate } from "../support/certificates.ts";
 import { Raw, until, type Wiring } from "./listen_support.ts";
+import { tlsStream } from "./tls_stream.ts";
 
 /** The system's clock, so many times faster: waiting for deadlines is most of what the suite does. */
 function faster(speed: number): Clock {
@@ -32,6 +36,7 @@ export function memory(transport: "tcp" | "ws", seed?: number): Wiring {
   return {
     name: `memory ${transport}${seed === undefined ? "" : `, cut by ${seed}`}`,
     transport,
+    remote: /^127\.0\.0\.1:\d+$/,
     kernelBytes,
     speed,
     listen: (accept, options) =>
@@ -43,28 +48,43 @@ export function memory(transport: "tcp" | "ws", seed?: number): Wiring {
   };
 }
 
+/** What carries the bytes of real sockets. */
+export type Carrier = "plain" | "tls" | "unix";
+
 /** Sockets of the runtime these tests run on. */
-export function real(transport: "tcp" | "ws"): Wiring {
+export function real(transport: "tcp" | "ws", carrier: Carrier = "plain"): Wiring {
   return {
-    name: `real ${transport}`,
+    name: `real ${transport}${carrier === "plain" ? "" : `, ${carrier}`}`,
     transport,
+    remote: carrier === "unix" ? /^unix$/ : /^127\.0\.0\.1:\d+$/,
     kernelBytes: 16 << 20,
     speed: 1,
-    listen: (accept, options) =>
-      transport === "tcp" ? listenTcp({ ...LOCAL, ...options }, accept) : serve(accept, options),
-    dial,
+    listen: (accept, options) => {
+      const at = { ...placeOf(carrier), ...options };
+      return transport === "tcp" ? listenTcp(at, accept) : serve(accept, at);
+    },
+    dial: (url, events, options) => dial(url, events, { ca: CA, ...options }),
     raw: async (url) => {
-      const raw = new NetRaw(Number(new URL(url.replace(/^\w+:/, "http:")).port));
+      const raw = await NetRaw.at(url);
       if (transport === "ws") await raw.handshake();
       return raw;
     },
   };
 }
 
+let sockets = 0;
+
+/** Where to listen: a free port, or a unix socket of its own. */
+export function placeOf(carrier: Carrier): ListenAt {
+  if (carrier === "tls") return { ...LOCAL, tls: certificate("first") };
+  if (carrier === "unix") return { hostname: "", port: 0, unix: `${tmpdir()}/petrel-${process.pid}-${++sockets}.sock` };
+  return LOCAL;
+}
+
 /** An HTTP server whose only route upgrades. */
-async function serve(accept: Accept, options?: ConnOptions): Promise<Listening> {
-  const listening = await serveHttp({ ...LOCAL, ...options }, (request, env) => env.upgrade(request, accept));
-  return { ...listening, url: listening.url.replace("http:", "ws:") };
+async function serve(accept: Accept, at: ListenAt & ConnOptions): Promise<Listening> {
+  const listening = await serveHttp(at, (request, env) => env.upgrade(request, accept));
+  return { ...listening, url: listening.url.replace(/^http/, "ws") };
 }
 
 class PipeRaw extends Raw {
@@ -98,14 +118,24 @@ class PipeRaw extends Raw {
 export class NetRaw extends Raw {
   readonly socket: NetSocket;
 
-  constructor(port: number, hostname = "127.0.0.1") {
+  constructor(to: number | NetSocket, hostname = "127.0.0.1") {
     super();
-    this.socket = connect({ port, host: hostname, allowHalfOpen: true });
+    this.socket = typeof to === "number" ? connect({ port: to, host: hostname, allowHalfOpen: true }) : to;
     this.socket.setNoDelay(true);
     this.socket.on("data", (bytes: Uint8Array) => this.take(new Uint8Array(bytes)));
     this.socket.on("end", () => void (this.ended = true));
     this.socket.on("error", () => {}); // "close" follows
     this.socket.on("close", () => void (this.closed = true));
+  }
+
+  /** To what listens at a URL of any kind. */
+  static async at(url: string): Promise<NetRaw> {
+    const { protocol, pathname } = new URL(url);
+    if (protocol.includes("+unix")) {
+      return new NetRaw(connect({ path: decodeURIComponent(pathname), allowHalfOpen: true }));
+    }
+    const port = Number(/:(\d+)/.exec(url)![1]);
+    return new NetRaw(/^(tls|wss|https):/.test(protocol) ? await tlsStream(port) : port);
   }
 
   /** Becomes a WebSocket; `behind` goes out in the same write. Gives the response's head. */

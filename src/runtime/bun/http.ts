@@ -1,11 +1,12 @@
 import http from "node:http";
 import { connEnv } from "../../comm/conn_env.ts";
 import type { Accept, Fetch, HttpEnv, ServeHttp } from "../../comm/ports.ts";
-import { ipOf, remoteOf } from "../../comm/remote.ts";
+import { ipOf, remoteOf, UNIX } from "../../comm/remote.ts";
 import type { ConnEnv } from "../../comm/stream_conn.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { descriptors } from "../node/descriptors.ts";
 import { listenOn } from "../node/listening.ts";
+import { renewing } from "./renewing.ts";
 import { BunWsConn } from "./ws_conn.ts";
 
 const HEAD_BYTES = 8 << 10;
@@ -35,27 +36,35 @@ const websocket: Bun.WebSocketHandler<BunWsConn> = {
 export const serveHttp: ServeHttp = (at, fetch) => {
   const env = connEnv(at);
   Object.assign(http, { maxHeaderSize: HEAD_BYTES }); // Bun.serve has no option for it; this one is the process's
-  return listenOn("http", at, async (hostname, port) => {
-    const server = Bun.serve<BunWsConn>({
-      hostname,
-      port,
-      development: false,
-      reusePort: false, // without it, `development: false` lets a second process have the same port
-      idleTimeout: IDLE_SECONDS,
-      maxRequestBodySize: BODY_BYTES,
-      fetch: (request, server) => answer(request, new BunEnv(request, server, env), fetch),
-      error: (thrown) => {
-        env.log.error("answering a request failed", { error: thrown });
-        return new Response("Internal error\n", { status: 500 });
-      },
-      websocket,
-    });
-    return {
-      port: server.port!,
-      stopAccepting: () => void server.stop(),
-      dispose: () => server.stop(true),
-    };
-  });
+  const options = {
+    development: false,
+    maxRequestBodySize: BODY_BYTES,
+    fetch: (request: Request, server: Bun.Server<BunWsConn>) =>
+      answer(request, new BunEnv(request, server, env), fetch),
+    error: (thrown: unknown) => {
+      env.log.error("answering a request failed", { error: thrown });
+      return new Response("Internal error\n", { status: 500 });
+    },
+    websocket,
+  };
+  return listenOn(
+    "http",
+    at,
+    async (place) =>
+      renewing(
+        place,
+        env,
+        at.clock,
+        (where, tls) =>
+          "unix" in where ? Bun.serve<BunWsConn>({ ...options, ...where }) : Bun.serve<BunWsConn>({
+            ...options,
+            ...where,
+            idleTimeout: IDLE_SECONDS,
+            reusePort: false, // without it, `development: false` lets a second process have the same port
+            ...(tls && { tls: { ...tls } }),
+          }),
+      ),
+  );
 };
 
 function answer(request: Request, env: BunEnv, fetch: Fetch): Response | undefined | Promise<Response | undefined> {
@@ -82,13 +91,17 @@ class BunEnv implements HttpEnv {
   get remote(): string {
     if (this.#remote === undefined) {
       const peer = this.#server.requestIP(this.#request);
-      this.#remote = peer ? remoteOf(peer.address, peer.port) : "0.0.0.0:0"; // it has gone
+      this.#remote = peer ? remoteOf(peer.address, peer.port) : this.#server.port === undefined ? UNIX : "0.0.0.0:0"; // it has gone
     }
     return this.#remote;
   }
 
   get remoteIp(): string {
     return ipOf(this.remote);
+  }
+
+  get secure(): boolean {
+    return this.#request.url.startsWith("https:");
   }
 
   upgrade(_request: Request, accept: Accept): Response {

@@ -1,5 +1,5 @@
 import type { Socket, SocketEvents, WriteResult } from "../../comm/ports.ts";
-import { remoteOf } from "../../comm/remote.ts";
+import { remoteOf, UNIX } from "../../comm/remote.ts";
 import { plain } from "../node/bytes.ts";
 import { descriptors } from "../node/descriptors.ts";
 
@@ -19,7 +19,10 @@ export class BunSocket implements Socket {
 
   constructor(socket: Bun.Socket<BunSocket>) {
     this.#socket = socket;
-    this.remote = remoteOf(socket.remoteAddress, socket.remotePort);
+    // None on a unix socket, whatever the types say.
+    this.remote = (socket.remoteAddress as string | undefined) === undefined
+      ? UNIX
+      : remoteOf(socket.remoteAddress, socket.remotePort);
     socket.data = this;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);

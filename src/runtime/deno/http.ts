@@ -1,16 +1,18 @@
 import { getRequestListener } from "@hono/node-server";
-import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Socket as NetSocket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { connEnv } from "../../comm/conn_env.ts";
 import type { Accept, Fetch, HttpEnv, ServeHttp } from "../../comm/ports.ts";
-import { ipOf, remoteOf } from "../../comm/remote.ts";
+import { ipOf } from "../../comm/remote.ts";
 import type { ConnEnv } from "../../comm/stream_conn.ts";
 import { WsConn } from "../../comm/ws_conn.ts";
 import { plain } from "../node/bytes.ts";
 import { wsAccept } from "../node/crypto.ts";
-import { listenOn } from "../node/listening.ts";
-import { NetServer } from "./net_server.ts";
-import { NodeSocket } from "./node_socket.ts";
+import { HANDSHAKE_MS, listenOn } from "../node/listening.ts";
+import { type Make, NetServer } from "./net_server.ts";
+import { dropStream, NodeSocket, remoteOfStream } from "./node_socket.ts";
 
 const LIMITS = {
   maxHeaderSize: 8 << 10,
@@ -27,8 +29,12 @@ export const serveHttp: ServeHttp = (at, fetch) => {
     (request, bindings) => fetch(request, new PlainEnv((bindings as { incoming: IncomingMessage }).incoming.socket)),
     { overrideGlobalObjects: false },
   );
-  const make = (taken: (stream: NetSocket) => boolean) => {
-    const server = createServer(LIMITS, (request, response) => void listener(request, response));
+  const make: Make = (taken, tls) => {
+    const answer = (request: IncomingMessage, response: ServerResponse) => void listener(request, response);
+    const server = tls
+      ? createTlsServer({ ...LIMITS, ...tls, handshakeTimeout: HANDSHAKE_MS }, answer)
+      : createServer(LIMITS, answer);
+    server.on("tlsClientError", dropStream);
     server.on("connection", taken);
     server.on("upgrade", (request: IncomingMessage, stream: NetSocket, head: Uint8Array) => {
       stream.on("error", () => {}); // "close" follows
@@ -39,7 +45,7 @@ export const serveHttp: ServeHttp = (at, fetch) => {
     });
     return server;
   };
-  return listenOn("http", at, (hostname, port) => new NetServer(make, hostname, port, at).bind());
+  return listenOn("http", at, (place) => new NetServer(make, place, at).bind());
 };
 
 /** Runs the fetch handler; what it answers, unless it upgraded, goes out as the response. */
@@ -48,7 +54,7 @@ async function answerUpgrade(incoming: IncomingMessage, env: UpgradeEnv, fetch: 
   if (httpVersion !== "1.1") return env.respond(new Response("Cannot upgrade: HTTP must be 1.1\n", { status: 505 }));
   let request: Request;
   try {
-    request = new Request(`http://${headers.host}${url}`, { method, headers: flat(headers) });
+    request = new Request(`http${env.secure ? "s" : ""}://${headers.host}${url}`, { method, headers: flat(headers) });
   } catch {
     return env.respond(new Response("Cannot upgrade: bad request\n", { status: 400 })); // its Host or a header is none
   }
@@ -71,11 +77,15 @@ class PlainEnv implements HttpEnv {
   }
 
   get remote(): string {
-    return remoteOf(this.#socket.remoteAddress ?? "0.0.0.0", this.#socket.remotePort ?? 0);
+    return remoteOfStream(this.#socket);
   }
 
   get remoteIp(): string {
     return ipOf(this.remote);
+  }
+
+  get secure(): boolean {
+    return this.#socket instanceof TLSSocket;
   }
 
   upgrade(_request: Request, _accept: Accept): Response {

@@ -1,11 +1,15 @@
 import type { Server, Socket as NetSocket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import type { ListenAt } from "../../comm/ports.ts";
+import type { ListenAt, TlsPair } from "../../comm/ports.ts";
 import { descriptors } from "../node/descriptors.ts";
-import type { Bound } from "../node/listening.ts";
+import type { Bound, Place } from "../node/bound.ts";
 
 /** Between attempts to listen again: something else may hold the port, or the last descriptors. */
 const AGAIN_MS = 200;
+
+/** Gives a server that calls `taken` for each new stream, and lets it alone when that says false. */
+export type Make = (taken: (socket: NetSocket) => boolean, tls: TlsPair | undefined) => Server;
 
 /**
  * A listening address of `node:net` or `node:http` and its open streams, which are counted against the process's
@@ -15,29 +19,36 @@ const AGAIN_MS = 200;
  *   listening ──no room──► deaf ──room──► listening          stop() from anywhere: the end
  */
 export class NetServer {
-  readonly #make: (taken: (socket: NetSocket) => boolean) => Server;
-  readonly #hostname: string;
+  readonly #make: Make;
+  readonly #place: Place;
   readonly #clock: Clock;
   readonly #open = new Set<NetSocket>();
   #server: Server | undefined;
   #port: number;
   #stopped = false;
 
-  /** @param make gives a server that calls `taken` for each new stream, and lets it alone when that says false. */
-  constructor(make: (taken: (socket: NetSocket) => boolean) => Server, hostname: string, port: number, at: ListenAt) {
+  constructor(make: Make, place: Place, at: ListenAt) {
     this.#make = make;
-    this.#hostname = hostname;
-    this.#port = port;
+    this.#place = place;
+    this.#port = "unix" in place ? 0 : place.port;
     this.#clock = at.clock ?? systemClock;
   }
 
   /** Rejects with the system's error. */
   async bind(): Promise<Bound> {
     await this.#listen();
+    const { tls } = this.#place;
+    const watch = tls?.onChange(() => {
+      if (this.#server instanceof TlsServer) this.#server.setSecureContext(tls.pair);
+    });
     return {
       port: this.#port,
-      stopAccepting: () => this.#stop(),
+      stopAccepting: () => {
+        watch?.[Symbol.dispose]();
+        this.#stop();
+      },
       dispose: async () => {
+        watch?.[Symbol.dispose]();
         this.#stop();
         const gone = [...this.#open].map((socket) => new Promise((done) => socket.once("close", done)));
         for (const socket of [...this.#open]) socket.destroy();
@@ -48,9 +59,10 @@ export class NetServer {
 
   async #listen(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const server = this.#make((socket) => this.#take(socket, server));
+    const place = this.#place;
+    const server = this.#make((socket) => this.#take(socket, server), place.tls?.pair);
     server.on("error", reject); // after the start: nobody hears it, and nothing breaks
-    server.listen({ host: this.#hostname, port: this.#port }, resolve);
+    server.listen("unix" in place ? { path: place.unix } : { host: place.hostname, port: this.#port }, resolve);
     await promise;
     if (this.#stopped) return void server.close();
     this.#server = server;

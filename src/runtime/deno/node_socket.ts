@@ -1,7 +1,8 @@
 import type { Socket as NetSocket } from "node:net";
 import type { Socket, SocketEvents, WriteResult } from "../../comm/ports.ts";
-import { remoteOf } from "../../comm/remote.ts";
+import { remoteOf, UNIX } from "../../comm/remote.ts";
 import { plain } from "../node/bytes.ts";
+import { pauseBelow, resumeBelow } from "./tls_pause.ts";
 
 /** Idle before the kernel begins to ask whether the peer is there. */
 const KEEP_ALIVE_MS = 30_000;
@@ -22,7 +23,7 @@ export class NodeSocket implements Socket {
 
   constructor(socket: NetSocket) {
     this.#socket = socket;
-    this.remote = remoteOf(socket.remoteAddress ?? "0.0.0.0", socket.remotePort ?? 0);
+    this.remote = remoteOfStream(socket);
     (socket as Owned)[OWNER] = this;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -50,11 +51,15 @@ export class NodeSocket implements Socket {
   }
 
   pause(): void {
-    if (!this.#closed) this.#socket.pause();
+    if (this.#closed) return;
+    this.#socket.pause();
+    pauseBelow(this.#socket);
   }
 
   resume(): void {
-    if (!this.#closed) this.#socket.resume();
+    if (this.#closed) return;
+    resumeBelow(this.#socket);
+    this.#socket.resume();
   }
 
   end(): void {
@@ -87,6 +92,16 @@ export class NodeSocket implements Socket {
     this.#written = undefined; // an idle channel carries no closure
     if (!this.#ending) this.events.drained();
   }
+}
+
+/** For `tlsClientError`: a handshake that failed or took too long; Deno leaves its stream open. */
+export function dropStream(_why: Error, stream: NetSocket): void {
+  stream.destroy();
+}
+
+/** Unix sockets have no address. */
+export function remoteOfStream({ remoteAddress, remotePort }: NetSocket): string {
+  return remoteAddress === undefined ? UNIX : remoteOf(remoteAddress, remotePort ?? 0);
 }
 
 function onData(this: Owned, bytes: Uint8Array): void {

@@ -19,6 +19,7 @@ export function acceptTcp(socket: Accepted, at: ListenAt, env: ConnEnv, accept: 
     conn.begin(accept);
     return conn;
   };
-  if (at.isProxy?.(ipOf(socket.remote))) socket.events = new ProxyOpening(socket, env, begin);
+  const plain = at.unix !== undefined || !at.tls; // a header in front of a handshake cannot be read on Bun
+  if (plain && at.isProxy?.(ipOf(socket.remote))) socket.events = new ProxyOpening(socket, env, begin);
   else begin();
 }

@@ -1,35 +1,27 @@
 import { ImError } from "../../base/errors.ts";
 import type { ListenAt, Listening } from "../../comm/ports.ts";
+import { type Bind, type Bound, codeOf } from "./bound.ts";
+import { bindUnix, unixUrl } from "./unix_socket.ts";
 
-/** One bound address. */
-export interface Bound {
-  readonly port: number;
-  stopAccepting(): void;
-  /** Also drops the open connections. */
-  dispose(): Promise<void>;
-}
-
+/** From the accepted stream to the end of its TLS handshake. */
+export const HANDSHAKE_MS = 5_000;
 /** A free port found on one address may be taken on the other: so often another one is tried. */
 const ATTEMPTS = 10;
 const NO_SUCH_ADDRESS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
 
 /**
- * Binds every address that a host name stands for, all on one port.
- * @param bind rejects with the system's error, `code` and all.
- * @throws {ImError} CONFIG, naming the port and what to do.
+ * Binds every address that a host name stands for, all on one port, or a unix socket.
+ * @throws {ImError} CONFIG, naming the port or path and what to do.
  */
-export async function listenOn(
-  scheme: "tcp" | "http",
-  at: ListenAt,
-  bind: (hostname: string, port: number) => Promise<Bound>,
-): Promise<Listening> {
+export async function listenOn(scheme: "tcp" | "http", at: ListenAt, bind: Bind): Promise<Listening> {
+  if (at.unix !== undefined) return listening(`${scheme}+${unixUrl(at.unix)}`, [await bindUnix(at.unix, bind)]);
   const first = at.hostname === "localhost" ? "127.0.0.1" : unbracketed(at.hostname);
   for (let attempt = 1;; attempt++) {
-    const bound = [await bindOne(bind, first, at.port)];
+    const bound = [await bindOne(bind, first, at)];
     const { port } = bound[0]!;
     if (at.hostname === "localhost") {
       try {
-        bound.push(await bind("::1", port));
+        bound.push(await bind({ hostname: "::1", port, tls: at.tls }));
       } catch (thrown) {
         if (!NO_SUCH_ADDRESS.has(codeOf(thrown))) {
           await bound[0]!.dispose();
@@ -38,18 +30,23 @@ export async function listenOn(
         }
       }
     }
-    return {
-      url: `${scheme}://${first.includes(":") ? `[${first}]` : first}:${port}`,
-      port,
-      stopAccepting: () => bound.forEach((one) => one.stopAccepting()),
-      [Symbol.asyncDispose]: async () => void await Promise.all(bound.map((one) => one.dispose())),
-    };
+    const shown = at.tls ? { tcp: "tls", http: "https" }[scheme] : scheme;
+    return listening(`${shown}://${first.includes(":") ? `[${first}]` : first}:${port}`, bound);
   }
 }
 
-async function bindOne(bind: (hostname: string, port: number) => Promise<Bound>, hostname: string, port: number) {
+function listening(url: string, bound: readonly Bound[]): Listening {
+  return {
+    url,
+    port: bound[0]!.port,
+    stopAccepting: () => bound.forEach((one) => one.stopAccepting()),
+    [Symbol.asyncDispose]: async () => void await Promise.all(bound.map((one) => one.dispose())),
+  };
+}
+
+async function bindOne(bind: Bind, hostname: string, { port, tls }: ListenAt): Promise<Bound> {
   try {
-    return await bind(hostname, port);
+    return await bind({ hostname, port, tls });
   } catch (thrown) {
     throw refusal(hostname, port, thrown);
   }
@@ -65,10 +62,6 @@ function refusal(hostname: string, port: number, cause: unknown): ImError {
     ? "this machine has no such address. Choose one of its own, or 0.0.0.0"
     : `${cause instanceof Error ? cause.message : cause}`;
   return new ImError("CONFIG", `Cannot listen on ${hostname} port ${port}: ${why}`, { cause });
-}
-
-function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
 }
 
 function unbracketed(hostname: string): string {

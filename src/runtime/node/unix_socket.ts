@@ -1,0 +1,89 @@
+import { chmod, lstat, rename, rm } from "node:fs/promises";
+import { lstatSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import process from "node:process";
+import { ImError } from "../../base/errors.ts";
+import { type Bind, type Bound, codeOf } from "./bound.ts";
+
+/** The owner and the group, e.g. that of a reverse proxy, may connect. */
+const MODE = 0o660;
+/** A path in a socket's address has 108 bytes with its end, on Linux; some systems have 104. */
+const PATH_BYTES = 103;
+
+/** `unix:/run/petrel/petrel.sock`; what has a meaning in URLs is escaped. */
+export function unixUrl(path: string): string {
+  return `unix:${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+/** The path in a URL that `unixUrl` made. */
+export function unixPath(url: URL): string {
+  return decodeURIComponent(url.pathname);
+}
+
+/**
+ * Listens on a unix socket: bound under a name beside `path`, given its rights, then moved there. So nobody meets it
+ * half-made, what a dead process left is replaced in one step, and runtimes, which remove the name they bound when they
+ * stop, cannot remove the file of a process that took the path over.
+ * @throws {ImError} CONFIG, naming the path and what to do.
+ */
+export async function bindUnix(path: string, bind: Bind): Promise<Bound> {
+  const made = `${path}.${process.pid}`;
+  if (new TextEncoder().encode(made).length > PATH_BYTES) throw refusal(path, "the path is too long");
+  await refuseTaken(path);
+  let bound: Bound | undefined;
+  try {
+    await rm(made, { force: true }); // of a dead process that had our number
+    bound = await bind({ unix: made });
+    await chmod(made, MODE);
+    await rename(made, path);
+  } catch (thrown) {
+    await bound?.dispose();
+    if (thrown instanceof ImError) throw thrown;
+    throw refusal(path, wordsFor(thrown), thrown);
+  }
+  const { ino } = await lstat(path);
+  const remove = () => {
+    if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true });
+  };
+  const { stopAccepting, dispose } = bound;
+  return {
+    port: 0,
+    stopAccepting() {
+      remove();
+      stopAccepting();
+    },
+    async dispose() {
+      remove();
+      await dispose();
+    },
+  };
+}
+
+/** A file that is no socket stays, and so does a socket on which somebody listens. */
+async function refuseTaken(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined); // the usual case: there is nothing
+  if (!found) return;
+  if (!found.isSocket()) throw refusal(path, "there is a file that is no socket. Remove it, or choose another path");
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const probe = connect({ path });
+  probe.once("connect", () => resolve(true));
+  probe.once("error", (thrown) => codeOf(thrown) === "ECONNREFUSED" ? resolve(false) : reject(thrown));
+  try {
+    if (await promise) throw refusal(path, "a process listens there. Stop it, or choose another path");
+  } catch (thrown) {
+    if (thrown instanceof ImError || codeOf(thrown) !== "ENOENT") throw thrown;
+  } finally {
+    probe.destroy();
+  }
+}
+
+function wordsFor(cause: unknown): string {
+  const code = codeOf(cause);
+  if (code === "ENOENT" || code === "ENOTDIR") return "there is no such folder. Make it first";
+  if (code === "EACCES" || code === "EPERM") return "not allowed. Choose a folder in which this process may write";
+  return `${cause instanceof Error ? cause.message : cause}`;
+}
+
+function refusal(path: string, why: string, cause?: unknown): ImError {
+  return new ImError("CONFIG", `Cannot listen on unix socket ${path}: ${why}`, { cause });
+}
