@@ -23,6 +23,11 @@ export class MonotonicNs {
     this.#anchorMono = clock.mono();
   }
 
+  /** Every time given from now on is later than this one. */
+  raise(last: bigint): void {
+    if (last > this.#last) this.#last = last;
+  }
+
   /** hot: per message */
   next(): bigint {
     const mono = this.#clock.mono();

@@ -1,0 +1,85 @@
+import type { RequestKey } from "../../protocol/route.ts";
+import { blobs, ints, texts } from "./arrays.ts";
+import type { Tx } from "./database.ts";
+
+/** Bytes of one answer in a row's `answers`. */
+const ANSWER_BYTES = 16;
+
+interface Scope {
+  low: number;
+  /** n → the id of what it made. */
+  readonly answers: Map<number, bigint>;
+  readonly isNew: boolean;
+  changed: boolean;
+}
+
+/**
+ * The request keys of one transaction's scopes (channels): read and locked at its beginning, written at its end. A scope
+ * that two processes make at once fails in one of them with unique_violation, and that transaction is repeated.
+ */
+export class Scopes {
+  readonly #scopes = new Map<string, Scope>();
+
+  /** Locks the rows in order. */
+  static async lock(tx: Tx, keys: readonly (RequestKey | undefined)[]): Promise<Scopes> {
+    const scopes = new Scopes();
+    const names = [...new Set(keys.flatMap((key) => key ? [key.scope] : []))];
+    if (names.length === 0) return scopes;
+    const rows = await tx<{ scope: string; low: bigint; answers: Uint8Array }[]>`
+      SELECT scope, low, answers FROM scopes WHERE scope = ANY(${texts(names)}::text[]) ORDER BY scope FOR UPDATE`;
+    for (const { scope, low, answers } of rows) {
+      scopes.#scopes.set(scope, { low: Number(low), answers: unpack(answers), isNew: false, changed: false });
+    }
+    return scopes;
+  }
+
+  /** The id of what that request made; "answered": below the scope's low; undefined: it is new. */
+  find(key: RequestKey): bigint | "answered" | undefined {
+    const scope = this.#scopes.get(key.scope);
+    return scope && (scope.answers.get(key.n) ?? (key.n < scope.low ? "answered" : undefined));
+  }
+
+  add(key: RequestKey, id: bigint): void {
+    let scope = this.#scopes.get(key.scope);
+    if (!scope) this.#scopes.set(key.scope, scope = { low: 0, answers: new Map(), isNew: true, changed: true });
+    if (key.low > scope.low) {
+      scope.low = key.low;
+      for (const n of scope.answers.keys()) if (n < key.low) scope.answers.delete(n);
+    }
+    scope.answers.set(key.n, id);
+    scope.changed = true;
+  }
+
+  async save(tx: Tx, nowMs: number): Promise<void> {
+    const changed = [...this.#scopes].filter(([, scope]) => scope.changed);
+    const some = (isNew: boolean) => changed.filter(([, scope]) => scope.isNew === isNew);
+    const columns = (rows: typeof changed) =>
+      tx`SELECT n, l, b, ${Math.floor(nowMs)}::int8 FROM unnest(${texts(rows.map(([name]) => name))}::text[],
+        ${ints(rows.map(([, scope]) => scope.low))}::int8[],
+        ${blobs(rows.map(([, scope]) => pack(scope.answers)))}::bytea[]) AS q (n, l, b)`;
+    const made = some(true), known = some(false);
+    if (made.length > 0) await tx`INSERT INTO scopes (scope, low, answers, used) ${columns(made)}`;
+    if (known.length > 0) {
+      await tx`UPDATE scopes SET low = q.l, answers = q.b, used = q.u
+        FROM (${columns(known)}) AS q (n, l, b, u) WHERE scope = q.n`;
+    }
+  }
+}
+
+function pack(answers: ReadonlyMap<number, bigint>): Uint8Array {
+  const view = new DataView(new ArrayBuffer(answers.size * ANSWER_BYTES));
+  let at = 0;
+  for (const [n, id] of answers) {
+    view.setFloat64(at, n);
+    view.setBigInt64(at + 8, id);
+    at += ANSWER_BYTES;
+  }
+  return new Uint8Array(view.buffer);
+}
+
+function unpack(bytes: Uint8Array): Map<number, bigint> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const answers = new Map<number, bigint>();
+  for (let at = 0; at < bytes.length; at += ANSWER_BYTES) answers.set(view.getFloat64(at), view.getBigInt64(at + 8));
+  return answers;
+}

@@ -1,0 +1,250 @@
+import { type Clock, type Timer } from "../../base/clock.ts";
+import { ImError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { MonotonicNs } from "../../base/monotonic_ns.ts";
+import { Snowflake, snowflakeAt } from "../../id/snowflake.ts";
+import type { ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
+import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
+import type {
+  AppendRequest,
+  AppendResult,
+  Head,
+  ImStore,
+  InboxEntry,
+  InboxMessage,
+  InboxPage,
+  InboxRange,
+  StoredContent,
+  StoreHealth,
+} from "../message_store.ts";
+import { Acks } from "./acks.ts";
+import { appendBatch } from "./append.ts";
+import { readConversations, readHistory, readRoom, readRoomHeads, setRead } from "./conversations.ts";
+import { Database, type Sql, type Tx } from "./database.ts";
+import { createGroup, isMember, join, quit, readGroup, readMembers, readRooms } from "./groups.ts";
+import { makeRows } from "./inbox_rows.ts";
+import { readAcked, readContents, readEntries, readHeads, readMessages, readPosition } from "./reads.ts";
+import { removeBefore } from "./retention.ts";
+
+export interface PostgresStoreDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly ids: Snowflake;
+  readonly times: MonotonicNs;
+  readonly inboxGroup: number;
+  readonly fault: (place: "statement") => void;
+}
+
+/** Most messages of one transaction. */
+const BATCH = 256;
+/** How often keys that nobody repeats any more are removed, and how many at once. */
+const SWEEP_MS = 30_000;
+const SWEEP_ROWS = 5_000;
+/** Request keys are remembered for 10 minutes, transactions' names for a day. */
+const KEYS_MS = 600_000;
+const BATCHES_MS = 86_400_000;
+
+/**
+ * A message store in PostgreSQL. Writes of one store are transactions one after the other, so they happen in the order of
+ * the calls; several stores (royals) on one database meet in row locks. Reads use the other connections.
+ */
+export class PostgresStore implements ImStore {
+  readonly #deps: PostgresStoreDeps;
+  readonly #acks: Acks;
+  readonly #sweeper: Timer;
+  /** The last write that was asked for. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closing = false;
+
+  /** `openPostgresStore` makes it. */
+  constructor(deps: PostgresStoreDeps) {
+    this.#deps = deps;
+    this.#acks = new Acks((acks) => this.#write((tx) => acks(tx)));
+    this.#sweeper = deps.clock.every(SWEEP_MS, () => void this.#sweep());
+  }
+
+  async append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
+    const results: AppendResult[] = [];
+    await this.#inTurn(async () => {
+      while (results.length < batch.length) {
+        const some = batch.slice(results.length, results.length + BATCH);
+        results.push(...await this.#append(some));
+      }
+    });
+    return results;
+  }
+
+  ack(app: string, account: string, device: string, pos: number): Promise<number> {
+    if (this.#closing) return Promise.reject(closed());
+    return this.#acks.add({ app, account, device, pos });
+  }
+
+  entries(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxEntry>> {
+    return this.#read((sql) => readEntries(sql, app, account, range));
+  }
+
+  messages(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxMessage>> {
+    return this.#read((sql) => readMessages(sql, app, account, range));
+  }
+
+  contents(app: string, account: string, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]> {
+    return this.#read((sql) => readContents(sql, app, account, ids));
+  }
+
+  position(app: string, account: string, messageId: bigint): Promise<number | undefined> {
+    return this.#read((sql) => readPosition(sql, app, account, messageId));
+  }
+
+  heads(app: string, accounts: readonly string[]): Promise<Head[]> {
+    return this.#read((sql) => readHeads(sql, app, accounts));
+  }
+
+  acked(app: string, account: string, device: string): Promise<number> {
+    return this.#read((sql) => readAcked(sql, app, account, device));
+  }
+
+  createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
+    return this.#change(request, (tx) => createGroup(tx, request, this.#deps));
+  }
+
+  join(request: ChangeMembers): Promise<MembersChanged> {
+    return this.#change(request, (tx) => join(tx, request, this.#deps));
+  }
+
+  quit(request: ChangeMembers): Promise<MembersChanged> {
+    return this.#change(request, (tx) => quit(tx, request));
+  }
+
+  group(app: string, id: string): Promise<Group | undefined> {
+    return this.#read((sql) => readGroup(sql, app, id));
+  }
+
+  isMember(app: string, id: string, account: string): Promise<boolean> {
+    return this.#read((sql) => isMember(sql, app, id, account));
+  }
+
+  members(app: string, id: string, from: string | undefined, limit: number): Promise<MemberPage> {
+    return this.#read((sql) => readMembers(sql, app, id, from, limit));
+  }
+
+  rooms(app: string, account: string): Promise<readonly Room[]> {
+    return this.#read((sql) => readRooms(sql, app, account));
+  }
+
+  makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly number[]> {
+    return this.#write((tx) => makeRows(tx, app, accounts, since, most));
+  }
+
+  history(app: string, account: string, peer: Peer, range: HistoryRange): Promise<HistoryPage> {
+    return this.#read((sql) => readHistory(sql, app, account, peer, range));
+  }
+
+  roomMessages(app: string, group: string, after: number, limit: number): Promise<HistoryPage> {
+    return this.#read((sql) => readRoom(sql, app, group, after, limit));
+  }
+
+  roomHeads(app: string, groups: readonly string[]): Promise<readonly number[]> {
+    return this.#read((sql) => readRoomHeads(sql, app, groups));
+  }
+
+  conversations(app: string, account: string, from: string | undefined, limit: number): Promise<ConversationPage> {
+    return this.#read((sql) => readConversations(sql, app, account, from, limit));
+  }
+
+  setRead(app: string, account: string, peer: Peer, seq: number): Promise<number> {
+    return this.#read((sql) => setRead(sql, app, account, peer, seq));
+  }
+
+  removeBefore(sendTime: bigint, most: number): Promise<number> {
+    return this.#write((tx) => removeBefore(tx, sendTime, most));
+  }
+
+  health(): StoreHealth {
+    const { problem } = this.#deps.db;
+    return { writable: problem === undefined, problem: problem && `The database cannot be used: ${problem}` };
+  }
+
+  /** What was asked is answered; what is asked from now on is rejected with CLOSED. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing) return;
+    await this.#acks.idle();
+    this.#closing = true;
+    this.#sweeper.stop();
+    await this.#last;
+    await this.#deps.db[Symbol.asyncDispose]();
+  }
+
+  async #append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
+    const { db } = this.#deps;
+    try {
+      return await db.transact((tx) => appendBatch(tx, batch, this.#deps));
+    } catch (thrown) {
+      return await this.#afterFailure(batch, db.failure(thrown));
+    }
+  }
+
+  /** Nothing of the batch was stored. What an earlier one stored is still answered: it is stored. */
+  async #afterFailure(batch: readonly AppendRequest[], error: ImError): Promise<AppendResult[]> {
+    const late = batch.map((one) => ({ ...one, startBy: -Infinity }));
+    try {
+      const known = await this.#deps.db.transact((tx) => appendBatch(tx, late, this.#deps));
+      return batch.map((_, i) => {
+        const one = known[i] ?? error;
+        return one instanceof ImError && one.code === "BUSY" ? error : one;
+      });
+    } catch {
+      return batch.map(() => error); // the database is gone: what an earlier request stored is found when it comes again
+    }
+  }
+
+  /** A change of groups: refused when it is too late to begin. */
+  #change<T>(request: { startBy: number }, run: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#write((tx) => {
+      if (request.startBy < this.#deps.clock.mono()) {
+        throw new ImError("BUSY", "Cannot change group: too late to start");
+      }
+      return run(tx);
+    });
+  }
+
+  #write<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#deps.db.transact(run));
+  }
+
+  /** Writes happen in the order they were asked for. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#closing) return Promise.reject(closed());
+    const mine = this.#last.then(run);
+    this.#last = mine.catch(() => {}); // whoever asked is told
+    return mine;
+  }
+
+  async #read<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
+    if (this.#closing) throw closed();
+    try {
+      return await run(this.#deps.db.sql);
+    } catch (thrown) {
+      throw this.#deps.db.failure(thrown);
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { db, clock, log } = this.#deps;
+    const now = clock.now();
+    try {
+      await db.sql`DELETE FROM scopes WHERE scope IN (SELECT scope FROM scopes WHERE used < ${Math.floor(now - KEYS_MS)}
+        LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`;
+      await db.sql`DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id < ${
+        String(snowflakeAt(now - BATCHES_MS))
+      }
+        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`;
+    } catch (thrown) {
+      if (!this.#closing) log.debug("sweeping failed", { error: ImError.from(thrown) }); // the next time will do
+    }
+  }
+}
+
+function closed(): ImError {
+  return new ImError("CLOSED", "Cannot ask the store: it is closed");
+}
