@@ -1,13 +1,14 @@
 /**
- * Builds the npm package into dist/: JavaScript file by file (what TypeScript adds is taken away, nothing is bundled),
- * declarations for what the doors reach, package.json, and every page that README.md leads to. `--pack` makes
- * petrel-<version>.tgz of it.
+ * Builds the npm package into dist/: JavaScript file by file (what TypeScript adds is taken away; only the chat page's
+ * program is bundled), declarations for what the doors reach, package.json, and every page that README.md leads to.
+ * `--pack` makes petrel-<version>.tgz of it.
  */
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { bundle } from "#runtime";
 import { readDoors } from "./check_doors.ts";
 import { packageManifest, refusal, refusalPath, SERVER_DOORS, type SourceManifest } from "./package_manifest.ts";
 import { relativeSpecifiers, toJsSpecifiers } from "./specifiers.ts";
@@ -36,6 +37,7 @@ async function build(): Promise<void> {
     await write(refusalPath(door), refusal(manifest.name, door, names));
   }
   await finishModules();
+  await write("src/web/page.js", await bundle(join(ROOT, "src/web/main.ts")));
 }
 
 /** Renames what modules call each other; each must then be there. */

@@ -86,7 +86,7 @@ function update(): void {
 async function signIn({ account, peer, token }: Login): Promise<void> {
   remember("account", account);
   if (!DEMO) keepToken(token);
-  const place = await claimPlace();
+  const place = await claimPlace(account);
   const url = location.origin.replace(/^http/, "ws");
   const started = session = new Session({
     account,

@@ -34,9 +34,9 @@ export class Session {
   readonly #sentAtMs = new Map<string, number>();
   #client: PetrelClient | undefined;
   #draining = false;
+  #archiveFailed = false;
+  #placeFailed = false;
   trouble: Trouble | undefined;
-  /** The browser keeps nothing, or no more. */
-  storageFailed = false;
   /** From the send to "stored on disk", of the last message; ms. */
   lastSendMs: number | undefined;
   /** Last inbox position seen. */
@@ -45,7 +45,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#archive = new ForgivingArchive(options.archive, () => {
-      this.storageFailed = true;
+      this.#archiveFailed = true;
       options.changed();
     });
     this.#tabs = new Tabs(options.account, {
@@ -66,6 +66,11 @@ export class Session {
 
   get url(): string {
     return this.#options.url;
+  }
+
+  /** The browser keeps nothing, or no more. */
+  get storageFailed(): boolean {
+    return this.#archiveFailed || this.#placeFailed;
   }
 
   get state(): ClientState {
@@ -96,6 +101,10 @@ export class Session {
       await this.#archive.put(entry);
     });
     client.on("sent", (sent) => this.#sent(sent, client));
+    client.on("storage", ({ error }) => {
+      this.#placeFailed = error !== undefined;
+      changed();
+    });
     client.on("drain", () => this.#draining = true);
     client.on("state", ({ state, retryInMs }) => {
       if (this.#client !== client) return;
@@ -106,9 +115,6 @@ export class Session {
       if (state === "offline" || state === "connecting" && this.trouble?.kind === "offline") {
         const retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
         this.trouble = { kind: "offline", draining: this.#draining, retryAtMs };
-      }
-      for (const sent of client.waiting) {
-        if (!this.book.get(`c:${sent.id}`)) this.#keep(entryOfSent(sent, this.account));
       }
       changed();
     });
@@ -162,12 +168,14 @@ export class Session {
   async close(): Promise<void> {
     this.#tabs.close();
     await this.#client?.close();
+    this.#options.place.free();
   }
 
+  /** News of one of ours; also "sending", of one that an earlier run left. */
   #sent(sent: SentMessage, client: PetrelClient): void {
     if (sent.state === "failed" && client.state === "closed") return; // the next client sends it
     const startedMs = this.#sentAtMs.get(sent.id);
-    this.#sentAtMs.delete(sent.id);
+    if (sent.state !== "sending") this.#sentAtMs.delete(sent.id);
     if (startedMs !== undefined && sent.state === "durable") this.lastSendMs = performance.now() - startedMs;
     this.#keep(entryOfSent(sent, this.account));
     this.#options.changed();
