@@ -12,6 +12,9 @@ export type Trouble =
   | { readonly kind: "kicked" | "expired" | "refused" }
   | { readonly kind: "closed"; readonly reason: string };
 
+/** A server that said it shuts down is expected back within so long. */
+const RESTART_MS = 30_000;
+
 export interface SessionOptions {
   readonly account: string;
   readonly url: string;
@@ -33,7 +36,7 @@ export class Session {
   readonly #tabs: Tabs;
   readonly #sentAtMs = new Map<string, number>();
   #client: PetrelClient | undefined;
-  #draining = false;
+  #drainedAtMs = -Infinity;
   #archiveFailed = false;
   #placeFailed = false;
   trouble: Trouble | undefined;
@@ -105,16 +108,17 @@ export class Session {
       this.#placeFailed = error !== undefined;
       changed();
     });
-    client.on("drain", () => this.#draining = true);
+    client.on("drain", () => this.#drainedAtMs = performance.now());
     client.on("state", ({ state, retryInMs }) => {
       if (this.#client !== client) return;
       if (state === "online") {
-        this.#draining = false;
+        this.#drainedAtMs = -Infinity;
         this.trouble = undefined;
       }
       if (state === "offline" || state === "connecting" && this.trouble?.kind === "offline") {
         const retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
-        this.trouble = { kind: "offline", draining: this.#draining, retryAtMs };
+        const draining = performance.now() - this.#drainedAtMs < RESTART_MS;
+        this.trouble = { kind: "offline", draining, retryAtMs };
       }
       changed();
     });
