@@ -61,7 +61,7 @@ export const AREAS: readonly Area[] = [
   },
   { name: "sdk", files: /^src\/sdk\//, may: ["comm", "the SDK's browser"] },
   { name: "web", files: /^src\/web\//, may: ["sdk"], powers: ALL },
-  { name: "load", files: /^src\/load\//, may: ["comm"], powers: ALL },
+  { name: "load", files: /^src\/load\//, may: ["sdk"], powers: ALL },
   { name: "the manifest", files: /^package\.json$/, may: [] },
   { name: "cli", files: /^src\/(cli\/|edge\.ts$)/, may: "*", packages: "*", powers: ["runtime", "chance", "console"] },
 ];

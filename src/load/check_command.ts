@@ -3,8 +3,19 @@ import { Checker } from "./checker.ts";
 import { FileHistory, readHistory } from "./history.ts";
 import { crash } from "./crash.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
-import { say } from "./report.ts";
-import { type Verdict, verdictLines } from "./verdict.ts";
+import { HistoryMeter } from "./history_meter.ts";
+import {
+  grouped,
+  latencyText,
+  type Outcome,
+  REPORT_OPTIONS,
+  say,
+  surroundings,
+  timelineOf,
+  writeReport,
+} from "./report.ts";
+import { OWN_SERVER } from "./target.ts";
+import { FAULTS, type Verdict, verdictLines } from "./verdict.ts";
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
   { name: "json", value: "FILE", help: "also write the verdict as JSON" },
@@ -22,12 +33,13 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
 }
 
 export const CRASH_OPTIONS: readonly OptionSpec[] = [
-  { name: "server", value: "CMD", preset: "bun src/cli/main.ts dev", help: "the server to start and kill" },
+  { name: "server", value: "CMD", preset: OWN_SERVER, help: "the server to start and kill" },
   { name: "rounds", value: "N", preset: "20", help: "kills" },
   { name: "seed", value: "N", preset: "1", help: "of the random moments" },
   { name: "clients", value: "N", preset: "50", help: "connections, half of them senders of each other" },
   { name: "acked", value: "N", preset: "2000", help: "sends that must be acked before each kill" },
   { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
+  ...REPORT_OPTIONS.filter(({ name }) => name === "report" || name === "disk"),
   ...CHECK_OPTIONS,
 ];
 
@@ -36,18 +48,55 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
   const options = new Options(args, CRASH_OPTIONS);
   const clients = options.whole("clients", 2);
   if (clients % 2 === 1) throw new UsageError(`Cannot use --clients ${clients}: they talk in pairs`);
-  const file = options.text("history");
-  using history = file === undefined ? undefined : new FileHistory(file);
-  const { verdict } = await crash({
+  const plan = {
     command: options.text("server")!,
     rounds: options.whole("rounds", 1),
     seed: options.whole("seed"),
     clients,
     minAcked: options.whole("acked", 1),
+  };
+  const file = options.text("history");
+  using history = file === undefined ? undefined : new FileHistory(file);
+  const server: { pid: number | undefined } = { pid: undefined };
+  const timeline = timelineOf(options, server);
+  const meter = new HistoryMeter(timeline);
+  timeline?.start();
+  const { verdict } = await crash({
+    ...plan,
     say,
-    ...(history === undefined ? {} : { record: (event) => history.record(event) }),
-  });
+    record: (event) => {
+      history?.record(event);
+      meter.record(event);
+    },
+    server: (pid) => {
+      if (server.pid !== undefined && pid === undefined) timeline?.mark("killed");
+      server.pid = pid;
+    },
+  }).finally(() => timeline?.stop());
+  const title = `crash: ${plan.rounds} kills, ${clients} clients, at least ${plan.minAcked} acked before each`;
+  if (timeline !== undefined) {
+    const around = surroundings(options, undefined, "crash", args);
+    writeReport(crashOutcome(title, verdict, meter), around, options, timeline);
+  }
   return tell(verdict, options);
+}
+
+function crashOutcome(title: string, verdict: Verdict, meter: HistoryMeter): Outcome {
+  const { attempts, acked, refused, unknownStored, unknownNotStored, faults } = verdict;
+  const wrong = FAULTS.filter((name) => faults[name].count > 0);
+  return {
+    title,
+    tiles: FAULTS.map((name) => [name, faults[name].count]),
+    faults: wrong.map((name) => `${name} ${faults[name].count}`),
+    details: wrong.length === 0 ? [] : verdictLines(verdict),
+    rows: [
+      ["sends", `${grouped(attempts)}: ${grouped(acked)} acked, ${grouped(refused)} refused`],
+      ["not answered", `${grouped(unknownStored)} stored, ${grouped(unknownNotStored)} not`],
+      ["send to ack", latencyText(meter.sendToAck.summary())],
+      ["send to push", latencyText(meter.sendToPush.summary())],
+    ],
+    figures: { verdict },
+  };
 }
 
 function tell(verdict: Verdict, options: Options): number {

@@ -29,6 +29,8 @@ export interface CrashOptions {
   readonly say?: (line: string) => void;
   /** Gets every event as it happens, beside the checker. */
   readonly record?: (event: HistoryEvent) => void;
+  /** Told of every server process, and of every kill. */
+  readonly server?: (pid: number | undefined) => void;
 }
 
 export interface CrashRound {
@@ -159,13 +161,16 @@ class CrashRun {
     const fault: Record<string, string> = point === undefined || point === "random time"
       ? {}
       : { PETREL_FAULT: `${point}=kill@${n}` };
-    return await startServer({
+    const server = await startServer({
       command,
       secret: SECRET,
       dataDir: this.#dataDir,
       ports: this.#ports,
       env: { ...env, ...fault },
     });
+    this.#options.server?.(server.pid);
+    server.ended.then(() => this.#options.server?.(undefined));
+    return server;
   }
 
   async #connect(server: ServerProcess, live: boolean): Promise<WireClient[]> {

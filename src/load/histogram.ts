@@ -51,6 +51,28 @@ export class Histogram {
     return this.#max;
   }
 
+  /** Gives what was recorded, in the memory that it needs, and forgets it. */
+  take(): SparseCounts {
+    const buckets: number[] = [];
+    for (let i = 0; i < this.#counts.length; i++) {
+      if (this.#counts[i]! > 0) buckets.push(i, this.#counts[i]!);
+    }
+    const taken = { buckets: Float64Array.from(buckets), max: this.#max, sum: this.#sum };
+    this.#counts.fill(0);
+    this.#count = this.#max = this.#sum = 0;
+    return taken;
+  }
+
+  /** Counts what was taken as if it were recorded here. */
+  add({ buckets, max, sum }: SparseCounts): void {
+    for (let i = 0; i < buckets.length; i += 2) {
+      this.#counts[buckets[i]!]! += buckets[i + 1]!;
+      this.#count += buckets[i + 1]!;
+    }
+    this.#max = Math.max(this.#max, max);
+    this.#sum += sum;
+  }
+
   /** What a report shows, in milliseconds. */
   summary(): LatencySummary {
     const ms = (us: number) => Math.round(us) / 1000;
@@ -63,6 +85,13 @@ export class Histogram {
       max: ms(this.#max),
     };
   }
+}
+
+/** What a histogram held: pairs of bucket and count, the largest value, the sum. */
+export interface SparseCounts {
+  readonly buckets: Float64Array;
+  readonly max: number;
+  readonly sum: number;
 }
 
 /** Latencies in milliseconds. */

@@ -4,10 +4,11 @@ import { Options, type OptionSpec } from "./options.ts";
 import { PacketScan, PING } from "./packet.ts";
 import { pool, wait } from "./pool.ts";
 import { grouped, latencyText, mib, type Outcome, publish, REPORT_OPTIONS, say, surroundings } from "./report.ts";
-import { UseMeter, useRows } from "./report.ts";
+import { timelineOf, UseMeter, useRows } from "./report.ts";
 import { useOf } from "./process_stats.ts";
 import { count } from "./talk_counts.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
+import type { Timeline } from "./timeline.ts";
 import { WireConn, type WireSink } from "./wire_conn.ts";
 import { loginOrThrow } from "./wire_login.ts";
 
@@ -32,8 +33,10 @@ export async function idle(args: readonly string[]): Promise<number> {
   const seconds = options.number("seconds", 0.1);
   await using target = await openTarget(options);
   const around = surroundings(options, target, "idle", args);
-  const run = new IdleRun(target, wanted);
+  const timeline = timelineOf(options, target);
+  const run = new IdleRun(target, wanted, timeline);
   try {
+    timeline?.start();
     await run.open(0, Math.min(wanted, 50)); // the server's first connections pay for its code
     await wait(settleMs / 2);
     run.before();
@@ -41,9 +44,12 @@ export async function idle(args: readonly string[]): Promise<number> {
     await wait(settleMs);
     run.after();
     const use = new UseMeter(target.pid);
+    timeline?.mark("all open");
     await run.keep(seconds * 1000, pingMs, options.on("quiet") ? undefined : say);
-    return publish(run.outcome(seconds, use), around, options);
+    timeline?.stop();
+    return publish(run.outcome(seconds, use), around, options, timeline);
   } finally {
+    timeline?.stop();
     run.close();
   }
 }
@@ -61,9 +67,20 @@ class IdleRun {
   #before: { rss: number; conns: number } | undefined;
   #after: { rss: number; conns: number } | undefined;
 
-  constructor(target: Target, wanted: number) {
+  /** Pongs of the present second, for a report. */
+  readonly #pongNow: Histogram | undefined;
+
+  constructor(target: Target, wanted: number, timeline: Timeline | undefined) {
     this.#target = target;
     this.#wanted = wanted;
+    timeline?.gauge("Connections", "", "open", () => this.#conns.length - this.#closedEarly);
+    timeline?.rate("Pings", "per second", "pings", () => this.#pings);
+    timeline?.rate("Pings", "per second", "pongs", () => this.#pong.count);
+    this.#pongNow = timeline?.latency("Ping to pong");
+  }
+
+  get #closedEarly(): number {
+    return [...this.#closed.values()].reduce((a, b) => a + b, 0);
   }
 
   /** @throws {Error} the first that cannot connect or log in. */
@@ -76,7 +93,7 @@ class IdleRun {
         const n = from + i;
         const address = Math.floor(n / PER_ADDRESS);
         const url = urls[n % urls.length]!;
-        const sink = new IdleConn(this.#pong, (why) => this.#closing || count(this.#closed, why));
+        const sink = new IdleConn([this.#pong, this.#pongNow], (why) => this.#closing || count(this.#closed, why));
         const localAddress = address === 0 || !url.host.startsWith("127.") ? undefined : `127.0.0.${1 + address}`;
         sink.conn = await WireConn.open(url, sink, { localAddress });
         await loginOrThrow(sink.conn, this.#target.token(`idle-${this.#run}-${n}`), sink);
@@ -85,7 +102,7 @@ class IdleRun {
     } finally {
       clearInterval(timer);
     }
-    this.#openedMs = performance.now() - start;
+    this.#openedMs += performance.now() - start;
   }
 
   /** Reads the server's memory before and after the connections that count. */
@@ -109,10 +126,8 @@ class IdleRun {
       const due = Math.floor(passed * this.#conns.length / pingMs);
       for (; this.#pings < due; this.#pings++) this.#conns[this.#pings % this.#conns.length]!.ping();
       if (passed >= (second + 1) * 1000) {
-        const closed = [...this.#closed.values()].reduce((a, b) => a + b, 0);
-        progress?.(
-          `${++second} s  pings ${grouped(this.#pings)}  pongs ${grouped(this.#pong.count)}  closed ${closed}`,
-        );
+        const counts = `pings ${grouped(this.#pings)}  pongs ${grouped(this.#pong.count)}`;
+        progress?.(`${++second} s  ${counts}  closed ${this.#closedEarly}`);
       }
       await wait(5);
     }
@@ -152,6 +167,7 @@ class IdleRun {
         closed: this.#closed,
         use,
       },
+      tiles: [["closed early", this.#closedEarly], ["pings unanswered", missing]],
       faults: [
         ...closed.map((text) => `closed early: ${text}`),
         ...(missing > 0 ? [`${missing} pings unanswered`] : []),
@@ -169,11 +185,11 @@ const scan = new PacketScan();
 
 class IdleConn implements WireSink {
   conn: WireConn | undefined;
-  readonly #pong: Histogram;
+  readonly #pong: readonly (Histogram | undefined)[];
   readonly #ended: (why: string) => void;
   #pingedMs = 0;
 
-  constructor(pong: Histogram, ended: (why: string) => void) {
+  constructor(pong: readonly (Histogram | undefined)[], ended: (why: string) => void) {
     this.#pong = pong;
     this.#ended = ended;
   }
@@ -185,7 +201,8 @@ class IdleConn implements WireSink {
 
   packet(bytes: Uint8Array, start: number, end: number): void {
     if (scan.scan(bytes, start, end) && scan.kind === "pong") {
-      this.#pong.record((performance.now() - this.#pingedMs) * 1000);
+      const us = (performance.now() - this.#pingedMs) * 1000;
+      for (const histogram of this.#pong) histogram?.record(us);
     }
   }
 

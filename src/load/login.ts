@@ -3,9 +3,10 @@ import { Histogram } from "./histogram.ts";
 import { Options, type OptionSpec } from "./options.ts";
 import { wait } from "./pool.ts";
 import { grouped, latencyText, type Outcome, publish, REPORT_OPTIONS, say, surroundings, UseMeter } from "./report.ts";
-import { useRows } from "./report.ts";
+import { timelineOf, useRows } from "./report.ts";
 import { count } from "./talk_counts.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
+import type { Timeline } from "./timeline.ts";
 import { type ServerUrl, WireConn, type WireSink } from "./wire_conn.ts";
 import { login } from "./wire_login.ts";
 
@@ -32,14 +33,17 @@ export async function loginScenario(args: readonly string[]): Promise<number> {
   await using target = await openTarget(options);
   const around = surroundings(options, target, "login", args);
   const how = burst > 0 ? "all at once" : rate > 0 ? `${grouped(rate)}/s` : `${width} at a time`;
-  const run = new LoginRun(target, total, timeoutMs);
+  const timeline = timelineOf(options, target);
+  const run = new LoginRun(target, total, timeoutMs, timeline);
   await run.warmUp();
+  timeline?.start();
   const use = new UseMeter(target.pid);
   const timer = options.on("quiet") ? undefined : setInterval(() => run.progress(), 1000);
   if (rate > 0) await run.atRate(rate);
   else await run.withWidth(width);
   clearInterval(timer);
-  return publish(run.outcome(how, use, target.pidProblem), around, options);
+  timeline?.stop();
+  return publish(run.outcome(how, use, target.pidProblem), around, options, timeline);
 }
 
 class LoginRun {
@@ -50,6 +54,8 @@ class LoginRun {
   /** Microseconds from the intended start: to the open connection, to the login's answer. */
   readonly #opened = new Histogram();
   readonly #answered = new Histogram();
+  /** Answers of the present second, for a report. */
+  readonly #answerNow: Histogram | undefined;
   readonly #failures = new Map<string, number>();
   #started = 0;
   #ended = 0;
@@ -57,7 +63,10 @@ class LoginRun {
   #endMs = 0;
   #shown = 0;
 
-  constructor(target: Target, total: number, timeoutMs: number) {
+  constructor(target: Target, total: number, timeoutMs: number, timeline: Timeline | undefined) {
+    timeline?.rate("Logins", "per second", "answered", () => this.#answered.count);
+    timeline?.gauge("Logins in flight", "", "in flight", () => this.#started - this.#ended);
+    this.#answerNow = timeline?.latency("To login answer");
     this.#target = target;
     this.#total = total;
     this.#timeoutMs = timeoutMs;
@@ -108,7 +117,8 @@ class LoginRun {
       conn = await WireConn.open(url, NOBODY, options);
       this.#opened.record((performance.now() - intendedMs) * 1000);
       const answer = await login(conn, this.#tokens[index]!, NOBODY, options);
-      if (answer.status === 0) this.#answered.record((performance.now() - intendedMs) * 1000);
+      const us = (performance.now() - intendedMs) * 1000;
+      if (answer.status === 0) { for (const histogram of [this.#answered, this.#answerNow]) histogram?.record(us); }
       else count(this.#failures, refusal(answer.status));
     } catch (error) {
       count(this.#failures, (error as Error).message);
@@ -152,6 +162,7 @@ class LoginRun {
         answerMs: this.#answered.summary(),
         use,
       },
+      tiles: [["not answered", this.#total - good]],
       faults: failures,
     };
   }

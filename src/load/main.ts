@@ -2,6 +2,7 @@ import process from "node:process";
 import { CHECK_OPTIONS, checkCommand, CRASH_OPTIONS, crashCommand } from "./check_command.ts";
 import { idle, IDLE_OPTIONS } from "./idle.ts";
 import { LOGIN_OPTIONS, loginScenario } from "./login.ts";
+import { jitter, JITTER_OPTIONS } from "./jitter.ts";
 import { optionHelp, type OptionSpec, UsageError } from "./options.ts";
 import { say } from "./report.ts";
 import { USER_TALK_OPTIONS, userTalk } from "./user_talk.ts";
@@ -21,8 +22,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "login": { what: "logins, one after the other or all at once", options: LOGIN_OPTIONS, run: loginScenario },
   "idle": { what: "connections that do nothing", options: IDLE_OPTIONS, run: idle },
   "crash": { what: "kill -9 under load, then checks that nothing was lost", options: CRASH_OPTIONS, run: crashCommand },
+  "jitter": { what: "SDK clients cut off again and again, then the same checks", options: JITTER_OPTIONS, run: jitter },
   "check": { what: "FILE: judges a recorded history", options: CHECK_OPTIONS, run: checkCommand },
 };
+
+const HELP_WORDS = ["help", "--help", "-h"];
 
 /**
  * `petrel load …`: measures any server of the wire protocol. Exit code: 0 all right, 1 something is wrong (lost,
@@ -30,7 +34,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
  */
 export async function loadMain(args: string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "help") {
+  if (name === undefined || HELP_WORDS.includes(name)) {
     say("petrel load SCENARIO [options]: measures a server, speaking only its wire protocol", "");
     for (const [key, { what }] of Object.entries(SCENARIOS)) say(`  ${key.padEnd(12)} ${what}`);
     say("", "petrel load SCENARIO --help shows the options.");
@@ -41,7 +45,7 @@ export async function loadMain(args: string[]): Promise<number> {
     console.error(`petrel load: no scenario ${name}; there are ${Object.keys(SCENARIOS).join(", ")}`);
     return 2;
   }
-  if (rest.includes("--help")) {
+  if (rest.includes("--help") || rest.includes("-h")) {
     say(`petrel load ${name}: ${scenario.what}`, "", optionHelp(scenario.options));
     return 0;
   }

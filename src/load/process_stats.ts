@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
+import path from "node:path";
 import process from "node:process";
 
 /** What a process has used so far. */
@@ -26,6 +28,19 @@ export function useOf(pid: number): ProcessUse | undefined {
     return { cpuUs: ticks * 10_000, rssBytes: kib * 1024 };
   } catch {
     return undefined; // no /proc here, or the process ended: both mean "cannot be measured"
+  }
+}
+
+/** Which runtime, of which version, another process runs on, e.g. `bun 1.4.5`; undefined when that cannot be told. */
+export function runtimeOf(pid: number): string | undefined {
+  try {
+    const exe = fs.readlinkSync(`/proc/${pid}/exe`);
+    const name = path.basename(exe);
+    if (!/^(bun|deno|node)$/.test(name)) return undefined;
+    const said = execFileSync(exe, ["--version"], { encoding: "utf8", timeout: 5000 });
+    return `${name} ${/\d+\.\d+\.\d+\S*/.exec(said)?.[0] ?? ""}`.trim();
+  } catch {
+    return undefined; // no /proc here, another user's process, or it ended
   }
 }
 

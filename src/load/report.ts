@@ -4,12 +4,15 @@ import process from "node:process";
 import { type DiskFigures, measureDisk } from "./disk.ts";
 import type { LatencySummary } from "./histogram.ts";
 import { type Options, type OptionSpec } from "./options.ts";
-import { type Machine, machine, ownUse, type ProcessUse, useOf } from "./process_stats.ts";
+import { type Machine, machine, ownUse, type ProcessUse, runtimeOf, useOf } from "./process_stats.ts";
+import { reportPage } from "./report_page.ts";
 import type { Target } from "./target.ts";
+import { Timeline } from "./timeline.ts";
 
 /** The options of every scenario that say how results are shown. */
 export const REPORT_OPTIONS: readonly OptionSpec[] = [
   { name: "json", value: "FILE", help: "also write everything as JSON" },
+  { name: "report", value: "FILE", help: "also write a page with charts over time (HTML, one file)" },
   { name: "disk", value: "DIR", help: "measure the sync time of this directory's disk (the temporary directory)" },
   { name: "quiet", help: "no progress lines; together with --json no table either" },
   { name: "help", help: "this text" },
@@ -61,6 +64,9 @@ export class UseMeter {
 /** A line of the final table. */
 export type Row = readonly [label: string, value: string];
 
+/** Counts that decide: 0 is right. */
+export type Tile = readonly [label: string, count: number];
+
 /** What a scenario found. */
 export interface Outcome {
   /** One line: what was done. */
@@ -68,36 +74,48 @@ export interface Outcome {
   readonly rows: readonly Row[];
   /** The same for machines. */
   readonly figures: Record<string, unknown>;
+  /** What a look at the report must show first. */
+  readonly tiles: readonly Tile[];
   /** What is wrong; any makes the exit code 1. */
   readonly faults: readonly string[];
+  /** More about it, line by line. */
+  readonly details?: readonly string[];
 }
 
 /** Where and how it was measured, for every report. */
 export interface Surroundings {
   readonly machine: Machine;
+  /** What the server runs on; undefined: not known. */
+  readonly server: string | undefined;
   readonly disk: DiskFigures | { readonly directory: string; readonly problem: string };
   readonly commandLine: string;
 }
 
 /** Measures the disk and names the machine. Takes a second at most on a usual disk. */
-export function surroundings(options: Options, target: Target | undefined, name: string, args: readonly string[]) {
+export function surroundings(
+  options: Options,
+  target: Target | undefined,
+  name: string,
+  args: readonly string[],
+): Surroundings {
   const directory = options.text("disk") ?? target?.dataDir ?? os.tmpdir();
-  return { machine: machine(), disk: tryDisk(directory), commandLine: commandLine(name, args) } as Surroundings;
+  const server = target?.pid === undefined ? undefined : runtimeOf(target.pid);
+  return { machine: machine(), server, disk: tryDisk(directory), commandLine: commandLine(name, args) };
 }
 
-/** Prints the table and writes `--json`. Gives the exit code. */
-export function publish(outcome: Outcome, around: Surroundings, options: Options): number {
-  const { machine: m, disk } = around;
-  const diskText = "problem" in disk
-    ? `${disk.directory}: ${disk.problem}`
-    : `${disk.directory}: write + sync of 4 KiB p50 ${disk.p50} ms, p99 ${disk.p99} ms`;
-  const rows: Row[] = [
-    ...outcome.rows,
-    ["machine", `${m.cores} cores, ${m.cpu}, ${m.memoryGib} GiB, ${m.system}`],
-    ["client", m.runtime],
-    ["disk", diskText],
-    ["command", around.commandLine],
-  ];
+/** What is watched for `--report`, CPU and memory first; undefined when none is asked for. */
+export function timelineOf(options: Options, target: { readonly pid: number | undefined }): Timeline | undefined {
+  if (options.text("report") === undefined) return undefined;
+  const timeline = new Timeline();
+  timeline.process("server", () => target.pid);
+  timeline.process("client", () => process.pid);
+  return timeline;
+}
+
+/** Prints the table, writes `--json` and `--report`. Gives the exit code. */
+export function publish(outcome: Outcome, around: Surroundings, options: Options, timeline?: Timeline): number {
+  writeReport(outcome, around, options, timeline);
+  const rows: Row[] = [...outcome.rows, ...aroundRows(around)];
   const file = options.text("json");
   if (file === undefined || !options.on("quiet")) {
     const width = Math.max(...rows.map(([label]) => label.length)) + 2;
@@ -105,12 +123,33 @@ export function publish(outcome: Outcome, around: Surroundings, options: Options
     for (const [label, value] of rows) say(`  ${label.padEnd(width)}${value}`);
     say("");
   }
+  if (outcome.details !== undefined) say(...outcome.details);
   say(outcome.faults.length === 0 ? "OK" : `WRONG: ${outcome.faults.join("; ")}`);
   if (file !== undefined) {
     const all = { ...outcome, rows: undefined, ...around, options: options.shown(), at: new Date().toISOString() };
     fs.writeFileSync(file, JSON.stringify(all, plain, 2) + "\n");
   }
   return outcome.faults.length === 0 ? 0 : 1;
+}
+
+/** Writes `--report`, if it was asked for. */
+export function writeReport(outcome: Outcome, around: Surroundings, options: Options, timeline?: Timeline): void {
+  const file = options.text("report");
+  if (file === undefined) return;
+  fs.writeFileSync(file, reportPage({ ...outcome, where: aroundRows(around), charts: timeline?.charts() }));
+}
+
+/** Machine, runtime of the tool, disk, and how to repeat it. */
+function aroundRows({ machine: m, server, disk, commandLine }: Surroundings): Row[] {
+  const diskText = "problem" in disk
+    ? `${disk.directory}: ${disk.problem}`
+    : `${disk.directory}: write + sync of 4 KiB p50 ${disk.p50} ms, p99 ${disk.p99} ms`;
+  return [
+    ["machine", `${m.cores} cores, ${m.cpu}, ${m.memoryGib} GiB, ${m.system}`],
+    ["runtimes", `client ${m.runtime}, server ${server ?? "unknown"}`],
+    ["disk", diskText],
+    ["command", commandLine],
+  ];
 }
 
 /** Rows about CPU and memory; `messages` were handled in the measured time. */

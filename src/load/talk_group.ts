@@ -1,8 +1,9 @@
-import { Histogram } from "./histogram.ts";
 import { Ledger, SEEN } from "./ledger.ts";
 import { FLAG, PacketScan, PushScan } from "./packet.ts";
 import { count, TalkCounts } from "./talk_counts.ts";
+import { TalkLatency } from "./talk_latency.ts";
 import { SEQUENCE, Stamp, type TalkTemplate } from "./talk_template.ts";
+import type { Timeline } from "./timeline.ts";
 import type { WireConn, WireSink } from "./wire_conn.ts";
 
 /** Above this many bytes that the kernel did not take, a sender waits; its messages keep their intended times. */
@@ -25,12 +26,7 @@ export interface TalkPlan {
 export class TalkGroup {
   readonly plan: TalkPlan;
   readonly counts = new TalkCounts();
-  /** Intended (open loop) or real (closed loop) send time to the sender's answer, Success only. */
-  readonly sendToAck = new Histogram();
-  /** The same to the arrival at the receiver. */
-  readonly sendToPush = new Histogram();
-  /** Open loop: how late this client wrote, which is the client's own share. */
-  readonly sendDelay = new Histogram();
+  readonly latency: TalkLatency;
   readonly senders: Sender[] = [];
   readonly receivers: Receiver[] = [];
   /** Microseconds of the present event; set at the begin of every read and tick. */
@@ -38,8 +34,9 @@ export class TalkGroup {
   #startMs = Infinity;
   #stopped = false;
 
-  constructor(plan: TalkPlan) {
+  constructor(plan: TalkPlan, timeline?: Timeline) {
     this.plan = plan;
+    this.latency = new TalkLatency(this.counts, timeline);
   }
 
   /** The clock of this run starts now. In a closed loop the first windows leave at once. */
@@ -163,7 +160,7 @@ export class Sender implements WireSink {
       let timeUs = group.nowUs;
       if (open) {
         timeUs = Math.round(group.intendedUs(this.#index, counter));
-        if (group.measured(timeUs)) group.sendDelay.record(group.nowUs - timeUs);
+        if (group.measured(timeUs)) group.latency.sendDelay.record(group.nowUs - timeUs);
       } else {
         const slot = counter % this.#sentAt.length;
         this.#sentAt[slot] = timeUs;
@@ -210,7 +207,7 @@ export class Sender implements WireSink {
     const slot = counter % this.#sentAt.length;
     const open = group.plan.rate > 0;
     const sentUs = open ? group.intendedUs(this.#index, counter) : this.#sentAt[slot]!;
-    if (group.measured(sentUs) && (open || this.#sentWhat[slot] === counter)) group.sendToAck.record(now - sentUs);
+    if (open || this.#sentWhat[slot] === counter) group.latency.acked(now - sentUs, group.measured(sentUs));
   }
 
   #refused(counter: number, status: number): void {
@@ -291,7 +288,7 @@ export class Receiver implements WireSink {
       counts.outOfOrder++;
       if ((before & SEEN.REFUSED) === 0) counts.missing--;
     }
-    if (group.measured(stamp.timeUs)) group.sendToPush.record(group.nowUs - stamp.timeUs);
+    group.latency.arrived(group.nowUs - stamp.timeUs, group.measured(stamp.timeUs));
   }
 
   closed(why: string): void {

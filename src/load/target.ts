@@ -19,6 +19,9 @@ export const TARGET_OPTIONS: readonly OptionSpec[] = [
   { name: "pid", value: "N", help: "the server's process, for its CPU and memory (else found by its port)" },
 ];
 
+/** The server of this checkout, on the runtime of this tool. */
+export const OWN_SERVER = "deno" in process.versions ? "deno run -A src/cli/main.ts dev" : "bun src/cli/main.ts dev";
+
 /** A server to talk to. Dispose stops it if the tool started it. */
 export interface Target extends AsyncDisposable {
   readonly urls: readonly ServerUrl[];
@@ -32,10 +35,13 @@ export interface Target extends AsyncDisposable {
   readonly dataDir: string | undefined;
 }
 
-/** @throws {UsageError} options that do not fit. @throws {Error} the server does not start. */
-export async function openTarget(options: Options): Promise<Target> {
+/**
+ * `fallback`: the server to start when neither `--server` nor `--url` is given.
+ * @throws {UsageError} options that do not fit. @throws {Error} the server does not start.
+ */
+export async function openTarget(options: Options, fallback?: string): Promise<Target> {
   const app = options.text("app")!;
-  const command = options.text("server");
+  const command = options.text("server") ?? (options.texts("url").length === 0 ? fallback : undefined);
   if (command === undefined) {
     const secret = secretOf(options);
     const urls = urlsOf(options.texts("url").length === 0 ? ["ws://127.0.0.1:8000/"] : options.texts("url"));
@@ -46,7 +52,7 @@ export async function openTarget(options: Options): Promise<Target> {
   const secret = options.text("secret") ?? randomBytes(32).toString("hex");
   const server = await startServer({ command, secret });
   const transport = options.text("transport");
-  const own = { ws: [server.wsUrl], tcp: [server.tcpUrl], both: [server.wsUrl, server.tcpUrl] }[transport ?? ""];
+  const own = { ws: [server.wsUrl], tcp: [server.tcpUrl], both: [server.wsUrl, server.tcpUrl] }[transport ?? "ws"];
   if (own === undefined) {
     await server[Symbol.asyncDispose]();
     throw new UsageError(`Cannot use --transport ${transport}: expected ws, tcp or both`);

@@ -3,12 +3,13 @@ import { clientFrame, OPCODE } from "./frames.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
 import { encodePacket, PING } from "./packet.ts";
 import { pool, wait } from "./pool.ts";
-import { grouped, latencyText, type Outcome, publish, REPORT_OPTIONS, type Row, say, surroundings } from "./report.ts";
+import { grouped, type Outcome, publish, REPORT_OPTIONS, type Row, surroundings, timelineOf } from "./report.ts";
 import { type UseFigures, UseMeter, useRows } from "./report.ts";
-import type { TalkCounts } from "./talk_counts.ts";
 import { Receiver, Sender, TalkGroup, type TalkPlan } from "./talk_group.ts";
+import { faultsOf, groupFigures, groupRows, progressOf, tilesOf } from "./talk_results.ts";
 import { MIN_BODY, TalkTemplate } from "./talk_template.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
+import type { Timeline } from "./timeline.ts";
 import { WireConn } from "./wire_conn.ts";
 import { loginOrThrow } from "./wire_login.ts";
 
@@ -42,11 +43,13 @@ export async function userTalk(args: readonly string[]): Promise<number> {
   const shape = shapeOf(options);
   await using target = await openTarget(options);
   const around = surroundings(options, target, "user-talk", args);
-  const run = new TalkRun(options, shape, target);
+  const timeline = timelineOf(options, target);
+  const run = new TalkRun(options, shape, target, timeline);
   try {
     await run.connect();
-    return publish(await run.measure(), around, options);
+    return publish(await run.measure(), around, options, timeline);
   } finally {
+    timeline?.stop();
     run.close();
   }
 }
@@ -79,17 +82,19 @@ class TalkRun {
   readonly #options: Options;
   readonly #shape: Shape;
   readonly #target: Target;
+  readonly #timeline: Timeline | undefined;
   readonly #main: TalkGroup;
   readonly #beside: TalkGroup | undefined;
   readonly #conns: WireConn[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #ticking = true;
 
-  constructor(options: Options, shape: Shape, target: Target) {
+  constructor(options: Options, shape: Shape, target: Target, timeline: Timeline | undefined) {
     this.#options = options;
     this.#shape = shape;
     this.#target = target;
-    this.#main = new TalkGroup(shape.main);
+    this.#timeline = timeline;
+    this.#main = new TalkGroup(shape.main, timeline);
     this.#beside = shape.bystanders > 0 ? new TalkGroup(shape.beside) : undefined;
   }
 
@@ -132,14 +137,19 @@ class TalkRun {
     const { warmupUs, endUs } = this.#shape.main;
     const use = new UseMeter(this.#target.pid);
     for (const group of this.#groups) group.start();
+    this.#timeline?.start();
     this.#tick();
     this.#every(50_000, () => this.#ping());
     if (this.#options.on("ack")) this.#every(500, () => this.#ack());
     if (!this.#options.on("quiet")) this.#every(1000, progressOf(this.#main));
-    const warm = setTimeout(() => use.start(), warmupUs / 1000);
+    const warm = setTimeout(() => {
+      use.start();
+      if (warmupUs > 0) this.#timeline?.mark("warm");
+    }, warmupUs / 1000);
     await wait(endUs / 1000);
     clearTimeout(warm);
     const measured = use.read();
+    this.#timeline?.stop();
     const deadline = performance.now() + this.#options.number("wait") * 1000;
     while (!this.#groups.every((group) => group.settled) && performance.now() < deadline) await wait(10);
     for (const group of this.#groups) group.stop();
@@ -209,87 +219,8 @@ class TalkRun {
       title: `user-talk: ${who}, ${how}, ${main.bodyBytes} bytes, ${seconds} s after ${main.warmupUs / 1e6} s`,
       rows,
       figures,
+      tiles: tilesOf(this.#groups),
       faults: this.#groups.flatMap((group) => faultsOf(group)),
     };
   }
-}
-
-function groupRows(group: TalkGroup, seconds: number): Row[] {
-  const c = group.counts;
-  const rows: Row[] = [
-    ["stored", `${grouped(c.storedMeasured / seconds)}/s (${grouped(c.stored)} in all, ${grouped(c.sent)} sent)`],
-    ["send to ack", latencyText(group.sendToAck.summary())],
-    ["send to push", latencyText(group.sendToPush.summary())],
-  ];
-  if (group.plan.rate > 0) rows.push(["client's own delay", latencyText(group.sendDelay.summary())]);
-  rows.push([
-    "exactness",
-    `lost ${c.lost}, duplicates ${c.duplicates}, out of order ${c.outOfOrder}, phantom ${c.phantom}, ` +
-    `unknown ${c.unknown}, stray answers ${c.stray}`,
-  ]);
-  const by = [...c.refusedBy].map(([status, n]) => `${grouped(n)} with ${status}`).join(", ");
-  rows.push(["refused", c.refused === 0 ? "0" : by]);
-  if (group.total > c.sent) {
-    rows.push(["never sent", `${grouped(group.total - c.sent)} (the server did not take them)`]);
-  }
-  for (const [why, n] of c.closed) rows.push(["closed early", `${n} x ${why}`]);
-  return rows;
-}
-
-function groupFigures(group: TalkGroup, seconds: number): Record<string, unknown> {
-  const c: TalkCounts = group.counts;
-  return {
-    rate: c.storedMeasured / seconds,
-    sent: c.sent,
-    neverSent: group.total - c.sent,
-    stored: c.stored,
-    refused: c.refused,
-    refusedBy: c.refusedBy,
-    pushed: c.pushed,
-    lost: c.lost,
-    duplicates: c.duplicates,
-    outOfOrder: c.outOfOrder,
-    phantom: c.phantom,
-    unknown: c.unknown,
-    stray: c.stray,
-    other: c.other,
-    closed: c.closed,
-    sendToAckMs: group.sendToAck.summary(),
-    sendToPushMs: group.sendToPush.summary(),
-    sendDelayMs: group.sendDelay.summary(),
-  };
-}
-
-function faultsOf(group: TalkGroup): string[] {
-  const c = group.counts;
-  const never = group.total - c.sent;
-  const faults: [number, string][] = [
-    [c.lost, "lost"],
-    [c.duplicates, "duplicates"],
-    [c.outOfOrder, "out of order"],
-    [c.phantom, "phantom"],
-    [c.unknown, "unanswered"],
-    [c.stray, "stray answers"],
-    [never, "never sent"],
-    [[...c.closed.values()].reduce((a, b) => a + b, 0), "connections closed early"],
-  ];
-  return faults.filter(([n]) => n > 0).map(([n, what]) => `${grouped(n)} ${what}`);
-}
-
-/** A line each second: rates since the last one, in flight, lost so far. */
-function progressOf(group: TalkGroup): () => void {
-  let sent = 0;
-  let stored = 0;
-  let second = 0;
-  return () => {
-    const c = group.counts;
-    const late = group.due - c.sent;
-    say(
-      `${String(++second).padStart(4)} s  sent ${grouped(c.sent - sent)}/s  stored ${grouped(c.stored - stored)}/s  ` +
-        `in flight ${grouped(c.unknown)}  refused ${grouped(c.refused)}  lost so far ${grouped(c.missing)}` +
-        (late > group.plan.rate / 20 ? `  overdue ${grouped(late)}` : ""),
-    );
-    sent = c.sent;
-    stored = c.stored;
-  };
 }

@@ -14,8 +14,11 @@ import { SIGN_IN } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import type { Connect } from "./socket.ts";
 
-/** A connection that lasted so long was a good one: the next back-off starts small again. */
-const GOOD_MS = 10_000;
+/**
+ * A connection that lasted so long was a good one: the next back-off starts small again. Not longer, so that a network
+ * that comes and goes every few seconds is used whenever it is there.
+ */
+const GOOD_MS = 1_000;
 /** The application's functions that give addresses and tokens have so long. */
 const PREPARE_MS = 20_000;
 /** After waking up a connection that is still good answers within so long. */

@@ -1,18 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import process from "node:process";
 import { crash, type CrashOptions } from "../../src/load/crash.ts";
 import { verdictLines } from "../../src/load/verdict.ts";
-import { ROOT, RUNTIME } from "../support/processes.ts";
+import { shellCommand } from "../support/processes.ts";
 
 const SECOND = 1000;
 
-/** A shell command that runs a script of the project on the runtime of these tests. */
-function command(script: string, ...args: string[]): string {
-  const run = RUNTIME === "deno" ? ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`] : ["run"];
-  return [process.execPath, ...run, `${ROOT}${script}`, ...args].map((word) => `'${word}'`).join(" ");
-}
-
-const FAKE: CrashOptions = { command: command("src/load/fake_server.ts"), rounds: 4, seed: 11, minAcked: 300 };
+const FAKE: CrashOptions = { command: shellCommand("src/load/fake_server.ts"), rounds: 4, seed: 11, minAcked: 300 };
 
 describe("killing a server under load", () => {
   test("finds nothing at a stand-in that writes before it answers", async () => {
@@ -32,7 +25,7 @@ describe("killing a server under load", () => {
   }, 60 * SECOND);
 
   test("a server of ours loses nothing that it acknowledged", async () => {
-    const { rounds, verdict } = await crash({ command: command("src/cli/main.ts", "dev"), rounds: 2, seed: 5 });
+    const { rounds, verdict } = await crash({ command: shellCommand("src/cli/main.ts", "dev"), rounds: 2, seed: 5 });
     expect(rounds.length).toBe(2);
     expect({ clean: verdict.clean, lines: verdictLines(verdict) }).toMatchObject({ clean: true });
   }, 120 * SECOND);

@@ -8,6 +8,12 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The runtime these tests run on, and so the one `startScript` uses. */
 export const RUNTIME: "bun" | "deno" = "Deno" in globalThis ? "deno" : "bun";
 
+/** A shell command that runs a script of the project on the runtime of these tests. */
+export function shellCommand(script: string, ...args: string[]): string {
+  const run = RUNTIME === "deno" ? ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`] : ["run"];
+  return [process.execPath, ...run, `${ROOT}${script}`, ...args].map((word) => `'${word}'`).join(" ");
+}
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
