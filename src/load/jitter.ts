@@ -5,6 +5,7 @@ import { CUTS } from "./cut_conn.ts";
 import { CuttingProxy, type Lane } from "./cutting_proxy.ts";
 import { DELIVERY_FAULTS, deliveryLines, type DeliveryVerdict, judgeDelivery } from "./delivery_judge.ts";
 import { FileHistory, type HistoryEvent } from "./history.ts";
+import { Histogram } from "./histogram.ts";
 import { HistoryMeter } from "./history_meter.ts";
 import { JitterClient } from "./jitter_client.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
@@ -82,6 +83,7 @@ class JitterRun {
   readonly #record: (event: HistoryEvent) => void;
   readonly #clients: JitterClient[] = [];
   readonly #random: Random;
+  readonly #backOff = new Histogram();
 
   constructor(
     plan: JitterPlan,
@@ -110,7 +112,7 @@ class JitterRun {
       const account = `jitter-${run}-${i}`;
       const url = `ws://127.0.0.1:${lane.port}${path}`;
       const client = new PetrelClient({ url, token: () => this.#target.token(account), device: "jitter" });
-      this.#clients.push(new JitterClient(client, account, this.#record));
+      this.#clients.push(new JitterClient(client, account, this.#record, this.#backOff));
     }
     this.#timeline?.gauge("Clients online", "", "online", () => this.#online);
     this.#timeline?.rate("Cuts", "per second", "cuts", () => proxy.cuts);
@@ -219,6 +221,7 @@ class JitterRun {
           `${grouped(sum(perClient, (n) => n))}; per client ${Math.min(...perClient)} to ${Math.max(...perClient)}`,
         ],
         ["reconnects", `${grouped(reconnects)}; ${grouped(sum(lanes, ({ counts }) => counts.refused))} refused`],
+        ["waits before them", latencyText(this.#backOff.summary())],
         ["send to durable", latencyText(meter.sendToAck.summary())],
         ["send to handed over", latencyText(meter.sendToPush.summary())],
         ["checker", verdictLines(verdict)[0]!],
@@ -234,6 +237,7 @@ class JitterRun {
         cuts: Object.fromEntries(cuts),
         unansweredPerClient: perClient,
         reconnects,
+        backOffMs: this.#backOff.summary(),
         sendToAckMs: meter.sendToAck.summary(),
         sendToPushMs: meter.sendToPush.summary(),
         verdict,

@@ -1,6 +1,7 @@
 import { type PetrelClient, type SentMessage } from "../sdk/mod.ts";
 import { STATUS, type StatusName } from "../protocol/status.ts";
 import type { ClientRecord, Durable, Handed } from "./delivery_judge.ts";
+import type { Histogram } from "./histogram.ts";
 import type { HistoryEvent, InboxRow } from "./history.ts";
 import { now } from "./wire_inbox.ts";
 
@@ -25,7 +26,8 @@ export class JitterClient implements ClientRecord {
   readonly #sent = new Map<SentMessage, number>();
   #closing = false;
 
-  constructor(sdk: PetrelClient, account: string, record: (event: HistoryEvent) => void) {
+  /** `backOff` gets the time before each attempt to connect again, microseconds. */
+  constructor(sdk: PetrelClient, account: string, record: (event: HistoryEvent) => void, backOff: Histogram) {
     this.sdk = sdk;
     this.account = account;
     this.#record = record;
@@ -36,7 +38,10 @@ export class JitterClient implements ClientRecord {
       record({ event: "screen", at: now(), client: account, conn: account, ...id, sender });
     });
     sdk.on("sent", (message) => this.#settled(message));
-    sdk.on("state", ({ state }) => state === "online" && this.logins++);
+    sdk.on("state", ({ state, retryInMs }) => {
+      if (state === "online") this.logins++;
+      if (retryInMs !== undefined) backOff.record(retryInMs * 1000);
+    });
     sdk.on("closed", ({ error }) => {
       if (!this.#closing) this.closed = error.message;
     });

@@ -35,8 +35,8 @@ export function useOf(pid: number): ProcessUse | undefined {
 export function runtimeOf(pid: number): string | undefined {
   try {
     const exe = fs.readlinkSync(`/proc/${pid}/exe`);
-    const name = path.basename(exe);
-    if (!/^(bun|deno|node)$/.test(name)) return undefined;
+    const name = /^(bun|deno|node)\b/.exec(path.basename(exe))?.[1];
+    if (name === undefined) return undefined;
     const said = execFileSync(exe, ["--version"], { encoding: "utf8", timeout: 5000 });
     return `${name} ${/\d+\.\d+\.\d+\S*/.exec(said)?.[0] ?? ""}`.trim();
   } catch {
