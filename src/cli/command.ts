@@ -30,6 +30,11 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     load: async () => (await import("./token.ts")).tokenMain,
   },
   {
+    name: "revoke",
+    what: "Lets a token, or an account for a time, in no more",
+    load: async () => (await import("./revoke.ts")).revokeMain,
+  },
+  {
     name: "load",
     what: "Measures a server, and checks that it loses nothing",
     load: async () => (await import("../load/main.ts")).loadMain,

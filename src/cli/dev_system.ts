@@ -26,6 +26,7 @@ import { readFaults } from "./faults.ts";
 import { pageLoader } from "./load_page.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
+import { openRevocationFile, revocationFile } from "./revocation_file.ts";
 
 export interface DevConfig {
   readonly http: ListenAt;
@@ -119,6 +120,7 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
       log,
       metrics,
       hmac,
+      revocations: openRevocationFile(revocationFile(config.data), clock, log),
     }),
   );
   const link = new MemoryLink({ gateId: serviceId, logicId: "chat01" }, gateway, logic);

@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 import { didYouMean } from "./did_you_mean.ts";
 
-/** One option of a command, `--name <value>`. */
+/** One option of a command: `--name <value>`, or without a value `--name`. */
 export interface Flag {
   readonly name: string;
-  /** What stands for the value in the help, one word. */
-  readonly value: string;
+  /** What stands for the value in the help, one word. None: a switch, given it reads "yes". */
+  readonly value?: string;
   readonly help: string;
   /** Used when it is not given. */
   readonly preset?: string;
@@ -21,7 +21,10 @@ export type FlagsResult<Name extends string> =
 export function readFlags<const F extends Flag>(args: readonly string[], flags: readonly F[]): FlagsResult<F["name"]> {
   if (args.includes("--help") || args.includes("-h")) return { kind: "help" };
   const names = flags.map(({ name }) => `--${name}`);
-  const options = Object.fromEntries(flags.map(({ name }) => [name, { type: "string" as const }]));
+  const switches = new Set<string>(flags.filter(({ value }) => value === undefined).map(({ name }) => name));
+  const options = Object.fromEntries(
+    flags.map(({ name }) => [name, { type: switches.has(name) ? "boolean" as const : "string" as const }]),
+  );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   const values: { [N in string]?: string } = {};
   for (const { name, preset } of flags) if (preset !== undefined) values[name] = preset;
@@ -37,6 +40,9 @@ export function readFlags<const F extends Flag>(args: readonly string[], flags: 
     if (!names.includes(rawName)) {
       problems.push(`Unknown option ${rawName}${didYouMean(rawName, names)}`);
       unknownAt = token.index;
+    } else if (switches.has(name)) {
+      if (value === undefined) values[name] = "yes";
+      else problems.push(`${rawName} takes no value`);
     } else if (value === undefined || value === "" || !inlineValue && value.startsWith("--")) {
       problems.push(`${rawName} needs a value`);
     } else values[name] = value;
@@ -50,7 +56,7 @@ type Values<F extends Flag> = { readonly [N in F["name"]]?: string };
 export function flagsHelp(flags: readonly Flag[]): string {
   const rows = [
     ...flags.map(({ name, value, help, preset }) => [
-      `--${name} <${value}>`,
+      value === undefined ? `--${name}` : `--${name} <${value}>`,
       preset === undefined ? help : `${help} (default ${preset})`,
     ]),
     ["--help", "This text"],

@@ -12,8 +12,8 @@ export interface Claims {
 /** HMAC-SHA256 with the secret (its UTF-8 bytes), synchronous. */
 export type Hmac = (data: Uint8Array) => Uint8Array;
 
-/** Why a token was refused, in the order the checks are made. */
-export type TokenFault = "malformed" | "algorithm" | "signature" | "claims" | "expired";
+/** Why a token was refused, in the order the checks are made. `readToken` knows nothing of revocations. */
+export type TokenFault = "malformed" | "algorithm" | "signature" | "claims" | "expired" | "revoked";
 
 /** UNAUTHORIZED with the reason; the token itself is in no field. */
 export class TokenError extends ImError {

@@ -36,6 +36,8 @@ export const CLOSE = {
   NOT_LOGIN: { code: 4506, reason: "first packet is not a login", reconnect: false },
   /** 200 refusals in 10 s. */
   RATE: { code: 4507, reason: "rate", reconnect: false },
+  /** The token, or the account for a time, is let in no more. */
+  REVOKED: { code: 4508, reason: "revoked", reconnect: false },
 } as const satisfies Record<string, CloseReason>;
 
 export type CloseName = keyof typeof CLOSE;

@@ -22,7 +22,7 @@ export function closeReason(code: number, text: string): CloseReason {
 /** What a promise rejects with when the client stopped for that reason. */
 export function closedError(why: CloseReason, cause?: unknown): ImError {
   const refused = why.code === CLOSE.UNAUTHORIZED.code || why.code === CLOSE.TOKEN_EXPIRED.code ||
-    why.code === CLOSE.KICKED.code;
+    why.code === CLOSE.KICKED.code || why.code === CLOSE.REVOKED.code;
   const options = cause === undefined ? undefined : { cause };
   return new ImError(refused ? "UNAUTHORIZED" : "CLOSED", `Client is closed: ${why.reason}`, options);
 }

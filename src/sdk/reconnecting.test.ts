@@ -229,6 +229,22 @@ describe("reconnecting", () => {
   });
 });
 
+test("a revoked token: with a text the client ends with UNAUTHORIZED, with a function it logs in anew", async () => {
+  for (const token of ["bob", () => "bob"]) {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { client } = await onlineClient(server, clock, { token });
+    const closed: unknown[] = [];
+    client.on("closed", ({ why, error }) => void closed.push([why, error.code]));
+    server.channels[0]!.close(CLOSE.REVOKED);
+    await settle();
+    clock.advance(250);
+    await settle();
+    expect(client.state).toBe(typeof token === "function" ? "online" : "closed");
+    expect(closed).toEqual(typeof token === "function" ? [] : [[CLOSE.REVOKED, "UNAUTHORIZED"]]);
+  }
+});
+
 describe("kicked", () => {
   test("by a login of the same device: the client ends and never comes back", async () => {
     const server = new FakeServer();

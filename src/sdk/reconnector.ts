@@ -200,7 +200,8 @@ export class Reconnector {
       if (this.state === "closed") return; // a listener closed it
     }
     this.#options.addresses.failed();
-    const renew = this.#options.renewsToken && why.code === CLOSE.TOKEN_EXPIRED.code;
+    const renew = this.#options.renewsToken &&
+      (why.code === CLOSE.TOKEN_EXPIRED.code || why.code === CLOSE.REVOKED.code);
     if (why.reconnect || renew) this.#retry(why);
     else this.close(why);
   }

@@ -35,6 +35,7 @@ export class ClientChannel {
   endsMs = Infinity;
   /** An epoch second: the token is good until then. */
   readonly expires: number;
+  readonly tokenHash: string;
   readonly app: string;
   readonly account: string;
   readonly device: string;
@@ -64,6 +65,7 @@ export class ClientChannel {
     this.app = login.claims.app;
     this.account = login.claims.acc;
     this.expires = login.claims.exp;
+    this.tokenHash = login.tokenHash;
     this.device = login.device;
     this.caps = login.caps;
     this.content = login.content;

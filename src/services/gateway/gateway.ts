@@ -9,13 +9,14 @@ import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
 import type { Hmac } from "../../protocol/claims.ts";
 import { makeHeader, NO_META } from "../../protocol/header.ts";
 import { NO_BODY } from "../../protocol/packet.ts";
+import { NO_REVOCATIONS, type Revocation, Revocations, type RevocationSource } from "../../session/revocations.ts";
 import { Asks } from "./asks.ts";
 import { CatchUp } from "./catch_up.ts";
 import { type ChannelAgent, ClientChannel } from "./client_channel.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { GatewayCore } from "./core.ts";
 import { deliver } from "./deliver.ts";
-import { type LoginRequest, readLogin, type Refusal, refusal, sessionBody } from "./login.ts";
+import { type LoginRequest, readLogin, type Refusal, refusal, sessionBody, type TokenCheck } from "./login.ts";
 import { GatewayMetrics } from "./metrics.ts";
 import { RateLimit } from "./rate.ts";
 import { Reading } from "./reading.ts";
@@ -27,6 +28,8 @@ export interface GatewayDeps {
   readonly metrics: Metrics;
   /** HMAC-SHA256 with the token secret. */
   readonly hmac: Hmac;
+  /** Default: nothing is revoked. */
+  readonly revocations?: RevocationSource;
 }
 
 /** Packets that may come before the login is answered. */
@@ -47,7 +50,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   readonly rate: RateLimit;
   readonly reading: Reading;
   readonly #log: Logger;
-  readonly #hmac: Hmac;
+  readonly #token: TokenCheck;
   readonly #asks: Asks;
   readonly #chat = new Forwarder();
   readonly #channels = new Map<string, ClientChannel>();
@@ -55,6 +58,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   /** Channels whose state ends by itself (`endsMs`). */
   readonly #ending = new Set<ClientChannel>();
   readonly #timer: { stop(): void };
+  readonly #watch: { stop(): void };
   /** Makes channel ids unique across restarts. */
   readonly #boot: string;
   #made = 0;
@@ -65,7 +69,8 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.config = config;
     this.clock = deps.clock;
     this.#log = deps.log;
-    this.#hmac = deps.hmac;
+    const revoked = deps.revocations ?? NO_REVOCATIONS;
+    this.#token = { hmac: deps.hmac, hash: revoked.hash, revocations: new Revocations() };
     this.count = new GatewayMetrics(deps.metrics);
     this.rate = new RateLimit(deps.clock, config.messageRate);
     this.reading = new Reading(deps.clock);
@@ -73,6 +78,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.catchUp = new CatchUp(this.#asks, deps.clock, deps.log, deps.metrics);
     this.#boot = Math.floor(deps.clock.now()).toString(36);
     deps.metrics.gauge("petrel_channels", "Client channels, logged in or logging in", () => this.#channels.size);
+    this.#watch = revoked.watch((list) => this.#revoked(list));
     this.#timer = deps.clock.every(TICK_MS, () => this.#guard("ticking failed", () => this.#tick()));
   }
 
@@ -102,7 +108,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
 
   /** A connection's first packet. A channel: the login is on its way. Otherwise: send the packet, then close. */
   first(agent: ChannelAgent, remoteIp: string, bytes: Uint8Array): ClientChannel | Refusal {
-    const login = readLogin(bytes, this.clock.now() / 1000, this.#hmac);
+    const login = readLogin(bytes, this.clock.now() / 1000, this.#token);
     if (login.at === "refused") {
       this.count.login(login.status);
       return login;
@@ -235,6 +241,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
 
   [Symbol.dispose](): void {
     this.#timer.stop();
+    this.#watch.stop();
   }
 
   /** Channels without a living server get another; what they wait for is forwarded again, in order, with its keys. */
@@ -278,6 +285,16 @@ export class Gateway implements GatewayCore, UplinkEvents {
     const seconds = this.clock.now() / 1000;
     for (const channel of this.#channels.values()) {
       if (channel.expires <= seconds) channel.agent.close(CLOSE.TOKEN_EXPIRED);
+    }
+  }
+
+  /** Who is refused from now on is let in no more, and goes. */
+  #revoked(list: readonly Revocation[]): void {
+    const { revocations } = this.#token;
+    const seconds = this.clock.now() / 1000;
+    revocations.replace(list, seconds);
+    for (const { app, account, tokenHash, agent } of [...this.#channels.values()]) {
+      if (revocations.refuses({ app, account, token: tokenHash }, seconds)) agent.close(CLOSE.REVOKED);
     }
   }
 

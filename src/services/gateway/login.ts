@@ -1,6 +1,6 @@
 import { ImError } from "../../base/errors.ts";
 import type { Content } from "../../protocol/body_codec.ts";
-import { type Claims, readToken } from "../../protocol/claims.ts";
+import { type Claims, type Hmac, readToken, TokenError } from "../../protocol/claims.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
 import { CODECS, contentOf, decodeAs, encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
@@ -10,6 +10,7 @@ import { findText, META } from "../../protocol/meta.ts";
 import { isName } from "../../protocol/names.ts";
 import { decodePacket, encodeLogic, NO_BODY } from "../../protocol/packet.ts";
 import { STATUS, type StatusName } from "../../protocol/status.ts";
+import type { Revocations, RevocationSource } from "../../session/revocations.ts";
 
 /** A login packet that was read and whose token holds. */
 export interface LoginRequest {
@@ -17,6 +18,8 @@ export interface LoginRequest {
   readonly header: Header;
   readonly body: pkt.LoginReq;
   readonly claims: Claims;
+  /** Names the token where revocations are kept. */
+  readonly tokenHash: string;
   /** "" when the client named none. */
   readonly device: string;
   readonly caps: boolean;
@@ -31,6 +34,13 @@ export interface Refusal {
   readonly status: StatusName | "NO_PACKET";
 }
 
+/** What a token is held against. */
+export interface TokenCheck {
+  readonly hmac: Hmac;
+  readonly hash: RevocationSource["hash"];
+  readonly revocations: Revocations;
+}
+
 const NO_CONTENT = `Cannot log in: ${META.CONTENT} is none of ${Object.keys(CODECS).join(", ")}`;
 
 /**
@@ -40,7 +50,7 @@ const NO_CONTENT = `Cannot log in: ${META.CONTENT} is none of ${Object.keys(CODE
 export function readLogin(
   bytes: Uint8Array,
   nowSeconds: number,
-  hmac: (data: Uint8Array) => Uint8Array,
+  { hmac, hash, revocations }: TokenCheck,
 ): LoginRequest | Refusal {
   let packet;
   try {
@@ -63,8 +73,12 @@ export function readLogin(
       throw new ImError("INVALID_BODY", "Cannot log in: the device is no legal name");
     }
     const claims = readToken(body.token, nowSeconds, hmac);
+    const tokenHash = hash(body.token);
+    if (revocations.refuses({ app: claims.app, account: claims.acc, token: tokenHash }, nowSeconds)) {
+      throw new TokenError("revoked");
+    }
     const caps = findText(header.meta, META.CAPS) !== undefined;
-    return { at: "login", header, body, claims, device, caps, content };
+    return { at: "login", header, body, claims, tokenHash, device, caps, content };
   } catch (thrown) {
     const error = ImError.from(thrown);
     if (error.code === "UNAUTHORIZED") {
