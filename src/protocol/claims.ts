@@ -1,4 +1,5 @@
 import { ImError } from "../base/errors.ts";
+import { fromBase64url, toBase64url } from "./base64url.ts";
 import { isName } from "./names.ts";
 import { readText } from "./utf8.ts";
 
@@ -28,13 +29,13 @@ export class TokenError extends ImError {
 const TOKEN_LENGTH = 4096;
 
 const encoder = new TextEncoder();
-const HEAD = base64url(encoder.encode('{"alg":"HS256","typ":"JWT"}'));
+const HEAD = toBase64url(encoder.encode('{"alg":"HS256","typ":"JWT"}'));
 
 /** A compact JWT, HS256. Source: proto/WIRE.md "Token". */
 export function makeToken(claims: Claims, hmac: Hmac): string {
   const { acc, app, exp } = claims;
-  const signed = `${HEAD}.${base64url(encoder.encode(JSON.stringify({ acc, app, exp })))}`;
-  return `${signed}.${base64url(hmac(encoder.encode(signed)))}`;
+  const signed = `${HEAD}.${toBase64url(encoder.encode(JSON.stringify({ acc, app, exp })))}`;
+  return `${signed}.${toBase64url(hmac(encoder.encode(signed)))}`;
 }
 
 /**
@@ -50,7 +51,7 @@ export function readToken(token: string, nowSeconds: number, hmac: Hmac): Claims
   }
   const head = token.slice(0, first);
   if (head !== HEAD) checkHead(parse(head));
-  const expected = base64url(hmac(encoder.encode(token.slice(0, second))));
+  const expected = toBase64url(hmac(encoder.encode(token.slice(0, second))));
   if (!equal(token.slice(second + 1), expected)) throw new TokenError("signature");
   const { acc, app, exp } = parse(token.slice(first + 1, second));
   if (typeof acc !== "string" || typeof app !== "string" || typeof exp !== "number") throw new TokenError("claims");
@@ -67,8 +68,8 @@ function checkHead(head: Readonly<Record<string, unknown>>): void {
 /** A JSON object in base64url. */
 function parse(part: string): Readonly<Record<string, unknown>> {
   try {
-    const bytes = Uint8Array.fromBase64(part, { alphabet: "base64url" });
-    const value: unknown = JSON.parse(readText(bytes, 0, bytes.length) ?? "");
+    const bytes = fromBase64url(part);
+    const value: unknown = JSON.parse(bytes && readText(bytes, 0, bytes.length) || "");
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
     // not base64url or not JSON: malformed, like JSON that is no object
@@ -81,8 +82,4 @@ function equal(one: string, other: string): boolean {
   let differs = one.length ^ other.length;
   for (let i = 0; i < other.length; i++) differs |= one.charCodeAt(i) ^ other.charCodeAt(i);
   return differs === 0;
-}
-
-function base64url(bytes: Uint8Array): string {
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
