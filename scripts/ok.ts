@@ -1,11 +1,12 @@
 /** The whole gate in one command: `bun run ok` or `deno task ok`. The table below is the list of its steps. */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findChromium, NO_CHROMIUM } from "./chromium.ts";
 import { runtimeCommand } from "./runtimes.ts";
+import { tool } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STEP_LIMIT_MS = 300_000;
@@ -20,6 +21,8 @@ interface Step {
   readonly count?: (output: string) => Counts;
   /** Why it cannot run here, and what to do about it; undefined: it can. */
   readonly skip?: () => string | undefined;
+  /** Also prints what the step found when all is right. */
+  readonly tell?: true;
 }
 interface Counts {
   readonly passed: number;
@@ -31,6 +34,8 @@ const deno = (...args: string[]): Command => [...runtimeCommand("deno"), ...args
 /** A script of ours, on the runtime that runs the gate. */
 const script = (path: string, ...args: string[]): Command =>
   "Deno" in globalThis ? deno("run", "-A", path, ...args) : bun(path, ...args);
+
+const PACK = script("scripts/build.ts", "--pack");
 
 const STEPS: readonly Step[] = [
   {
@@ -61,11 +66,39 @@ const STEPS: readonly Step[] = [
     skip: () => findChromium() === undefined ? NO_CHROMIUM : undefined,
   },
   { name: "fuzz", what: "decoders, 5 s each", commands: fuzzers },
+  { name: "size", what: "SDK in a web page", commands: () => [script("scripts/check_size.ts")], tell: true },
+  { name: "build", what: "npm package, packed", commands: () => [PACK] },
+  {
+    name: "publint",
+    what: "package.json of the package",
+    commands: () => [...packed(), tool("publint", "publint", "run", "dist", "--strict")],
+  },
+  {
+    name: "attw",
+    what: "types of the package, resolved in every way",
+    commands: () => [...packed(), tool("@arethetypeswrong/cli", "attw", tarball(), "--profile", "esm-only")],
+  },
+  {
+    name: "package",
+    what: "package installed and used: Bun, Deno, Node 22",
+    commands: () => [...packed(), script("scripts/check_package.ts")],
+  },
+  { name: "jsr", what: "deno publish --dry-run", commands: () => [deno("publish", "--dry-run", "--allow-dirty")] },
 ];
 
 const USAGE = `Usage: ok.ts [--only <step>]... [--skip <step>]... [--help]
 Runs every step, then tells which failed; exit code 1 when one did. Steps:
 ${STEPS.map((step) => `  ${step.name.padEnd(12)}${step.what}`).join("\n")}`;
+
+/** What steps on the package need when they run alone; in the whole gate "build" has just made it. */
+function packed(): Command[] {
+  return existsSync(`${ROOT}${tarball()}`) ? [] : [PACK];
+}
+
+function tarball(): string {
+  const { name, version } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8"));
+  return `${name}-${version}.tgz`;
+}
 
 function webCheck(): Command[] {
   return existsSync(`${ROOT}src/web/tsconfig.json`) ? [bun("check", "-p", "src/web")] : [];
@@ -160,6 +193,8 @@ async function runStep(step: Step): Promise<Counts> {
   const tests = counted ? `  ${counted.passed} passed, ${counted.failed} failed` : "";
   console.log(`${ok ? "ok     " : "FAILED "} ${step.name.padEnd(12)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
   if (!ok) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
+  console.log(`${ok ? "ok    " : "FAILED"}  ${step.name.padEnd(10)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
+  if (!ok || step.tell) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
   if (!counted) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
   return { passed: counted.passed, failed: ok ? 0 : Math.max(1, counted.failed) };
 }
