@@ -78,6 +78,8 @@ async function readManifest(root: string): Promise<Manifest> {
     packages: new Set(Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })),
     resolve(from, specifier) {
       if (specifier.startsWith("#")) return specifier.replace("#", "src/") + "/mod.ts";
+      const door = manifest.exports?.["." + specifier.slice(manifest.name?.length)];
+      if (door && specifier.startsWith(manifest.name)) return normalize(door);
       return specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : undefined;
     },
   };

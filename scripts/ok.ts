@@ -192,8 +192,6 @@ async function runStep(step: Step): Promise<Counts> {
   if (counted && counted.passed + counted.failed === 0) ok = false; // no tests ran
   const tests = counted ? `  ${counted.passed} passed, ${counted.failed} failed` : "";
   console.log(`${ok ? "ok     " : "FAILED "} ${step.name.padEnd(12)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
-  if (!ok) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
-  console.log(`${ok ? "ok    " : "FAILED"}  ${step.name.padEnd(10)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
   if (!ok || step.tell) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
   if (!counted) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
   return { passed: counted.passed, failed: ok ? 0 : Math.max(1, counted.failed) };

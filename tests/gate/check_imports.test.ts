@@ -25,6 +25,15 @@ describe("checkImports", () => {
       problem: "src/sdk/a.ts:1: may not import ../cli/b.ts: it is cli",
     },
     {
+      name: "an import through the package's own door",
+      files: {
+        "package.json": `{ "name": "petrel", "exports": { "./server": "./src/services/mod.ts" } }`,
+        "src/sdk/a.ts": `import { Gateway } from "petrel/server";`,
+        "src/services/mod.ts": "",
+      },
+      problem: "src/sdk/a.ts:1: may not import petrel/server: it is services",
+    },
+    {
       name: "a service importing an edge",
       files: { "src/services/a.ts": `import "../message/sqlite/b.ts";`, "src/message/sqlite/b.ts": "" },
       problem: "src/services/a.ts:1: may not import ../message/sqlite/b.ts: it is store edges",
