@@ -20,16 +20,17 @@ const USAGE = `Usage: build.ts [--pack] [--help]
 Builds the npm package into dist/; --pack makes petrel-<version>.tgz of it.`;
 
 /** Copied as they are: texts, the protocol's definition, and modules that are JavaScript already. */
-const COPIED = /^(README\.md|LICENSE|proto\/.*|src\/web\/.*\.(html|css|svg)|src\/(?!web\/).*\.(md|d\.ts|js))$/;
+const COPIED = /^(README\.md|LICENSE|proto\/.*|src\/.*\.(md|html|css|svg)|src\/(?!web\/).*\.(d\.ts|js))$/;
 
 async function build(): Promise<void> {
+  const manifest = await readManifest();
   await rm(DIST, { recursive: true, force: true });
+  await rm(join(ROOT, `${manifest.name}-${manifest.version}.tgz`), { force: true }); // it would be another build's
   run(tool("typescript", "tsc", "-p", "tsconfig.build.json"));
   run(tool("typescript", "tsc", "-p", "tsconfig.types.json"));
   for (const path of ["README.md", "LICENSE", ...await filesIn("proto"), ...await filesIn("src")]) {
     if (COPIED.test(path)) await copy(path);
   }
-  const manifest = await readManifest();
   await write("package.json", JSON.stringify(packageManifest(manifest), null, 2) + "\n");
   const doors = await readDoors(ROOT, []);
   for (const door of SERVER_DOORS) {
