@@ -37,14 +37,17 @@ async function build(): Promise<void> {
     const names = doors[door]?.filter((name) => !name.startsWith("type ")) ?? [];
     await write(refusalPath(door), refusal(manifest.name, door, names));
   }
-  await finishModules();
+  await finishModules(Object.values(manifest.browser));
   await write("src/web/page.js", await bundle(join(ROOT, "src/web/main.ts")));
 }
 
-/** Renames what modules call each other; each must then be there. */
-async function finishModules(): Promise<void> {
+/** Renames what modules call each other; each must then be there, and so must those of package.json `browser`. */
+async function finishModules(instead: readonly string[]): Promise<void> {
   const modules = (await filesIn("dist")).filter((path) => /\.(d\.ts|js)$/.test(path));
   const missing: string[] = [];
+  for (const path of instead.map((one) => one.replace("./", "dist/").replace(/\.ts$/, ".js"))) {
+    if (!modules.includes(path)) missing.push(`package.json browser: there is no ${path}`);
+  }
   for (const path of modules) {
     const text = toJsSpecifiers(await readFile(join(ROOT, path), "utf8"));
     await writeFile(join(ROOT, path), text);

@@ -10,6 +10,8 @@ export interface SourceManifest {
   readonly exports: Readonly<Record<string, string>>;
   /** `#name` to condition to TypeScript file. */
   readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Module to the file that bundlers for pages take instead. */
+  readonly browser: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
@@ -47,6 +49,7 @@ export function packageManifest(source: SourceManifest): Record<string, unknown>
       "./package.json": "./package.json",
     },
     imports: mapValues(source.imports, (paths) => mapValues(paths, toJs)),
+    browser: mapValues(source.browser, toJs),
     dependencies,
   };
 }

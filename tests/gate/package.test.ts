@@ -16,11 +16,12 @@ const SOURCE = {
   engines: { bun: "1.4.5", node: ">=22" },
   exports: { ".": "./src/sdk/mod.ts", "./server": "./src/services/mod.ts" },
   imports: { "#runtime": { deno: "./src/runtime/deno/mod.ts", bun: "./src/runtime/bun/mod.ts" } },
+  browser: { "protobufjs/minimal.js": "./src/protocol/protobuf_browser.ts" },
   dependencies: { hono: "4.0.0" },
 };
 
 test("the package's doors lead to JavaScript with its types first, the server's elsewhere to a refusal", () => {
-  const { exports, imports } = packageManifest(SOURCE);
+  const { exports, imports, browser } = packageManifest(SOURCE);
   expect(JSON.stringify(exports)).toBe(JSON.stringify({
     ".": { types: "./src/sdk/mod.d.ts", default: "./src/sdk/mod.js" },
     "./server": {
@@ -32,6 +33,7 @@ test("the package's doors lead to JavaScript with its types first, the server's 
     "./package.json": "./package.json",
   }));
   expect(imports).toEqual({ "#runtime": { deno: "./src/runtime/deno/mod.js", bun: "./src/runtime/bun/mod.js" } });
+  expect(browser).toEqual({ "protobufjs/minimal.js": "./src/protocol/protobuf_browser.js" });
 });
 
 test("who installs the package may have a newer runtime than the gate's", () => {
