@@ -15,7 +15,7 @@ export function factsView({ words, session }: Ui): View {
       "dl",
       {},
       row(words.connectedTo, h("dd", {}, session.url)),
-      row(words.device, h("dd", {}, session.device)),
+      row(words.device, h("dd", { "data-testid": "fact-device" }, session.device)),
       row(words.inbox, inbox),
       row(words.lastSend, last),
       row(

@@ -9,7 +9,7 @@ import type { Ui, View } from "./ui.ts";
 /** So many messages are on the screen's page at first, and so many more are added when one scrolls up to the first. */
 const PAGE = 120;
 /** Back at the bottom, more than these are let go again. */
-const MOST_AT_BOTTOM = 2 * PAGE;
+const MOST_AT_BOTTOM = 4 * PAGE;
 const NEAR_PX = 48;
 const EARLIER_PX = 600;
 
@@ -21,12 +21,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   const { words, session } = ui;
   const peer = conversationOf(key).id;
   const nodes = new Map<string, MessageNode | { readonly node: HTMLElement }>();
-  const list = h("ol", {
-    class: "messages",
-    role: "log",
-    "aria-live": "polite",
-    "aria-label": words.messagesWith(peer),
-  });
+  const list = h("ol", { class: "messages" });
   const greeting = h(
     "div",
     { class: "greeting" },
@@ -35,7 +30,8 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     h("p", { class: "hint" }, words.noMessagesMore),
   );
   setText(greeting.children[1]!, words.noMessages(peer));
-  const scroller = h("div", { class: "scroller", "data-testid": "message-list", tabindex: 0 }, greeting, list);
+  const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(peer), tabindex: 0 };
+  const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting, list);
   const pillText = h("span", {});
   const pill = h(
     "button",
@@ -44,8 +40,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     pillText,
   );
   const node = h("div", { class: "message-area" }, scroller, pill);
-  /** Index of the first message that is in the document. */
-  let from = Math.max(0, session.book.entries(key).length - PAGE);
+  let shown = PAGE;
   let atBottom = true;
   let filled = false;
 
@@ -62,7 +57,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const was = atBottom;
     atBottom = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (!atBottom && scrollTop < EARLIER_PX && from > 0) earlier();
+    if (!atBottom && scrollTop < EARLIER_PX && shown < session.book.entries(key).length) earlier();
     else if (was !== atBottom) update();
   }, { passive: true });
 
@@ -79,15 +74,15 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
 
   function earlier(): void {
     const before = scroller.scrollHeight;
-    from = Math.max(0, from - PAGE);
+    shown += PAGE;
     update();
     scroller.scrollTop += scroller.scrollHeight - before;
   }
 
   function update(): void {
     const entries = session.book.entries(key);
-    if (atBottom && entries.length - from > MOST_AT_BOTTOM) from = entries.length - PAGE;
-    const rows = rowsOf(entries.slice(from), dayOf);
+    if (atBottom && shown > MOST_AT_BOTTOM) shown = PAGE;
+    const rows = rowsOf(entries.slice(-shown), dayOf);
     setChildren(list, rows.map(show));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);

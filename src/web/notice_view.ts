@@ -52,19 +52,14 @@ export function noticeView(ui: Ui): View {
       const { retryAtMs, draining } = trouble;
       const seconds = retryAtMs === undefined ? 0 : Math.max(0, Math.ceil((retryAtMs - performance.now()) / 1_000));
       const next = seconds === 0 ? words.retrying : words.retryIn(seconds);
-      const says = `${draining ? words.draining : words.offline} ${next} ${words.kept}`;
+      const says = [draining ? words.draining : words.offline, next, words.kept].join(words.gap);
       return { id: "offline-banner", says, offers: words.tryNow, calm: true };
     }
     if (trouble.kind === "kicked") {
-      return {
-        id: "kicked-notice",
-        says: `${words.kicked}. ${words.kickedMore}`,
-        offers: words.signInHere,
-        calm: false,
-      };
+      return { id: "kicked-notice", says: words.kicked, offers: words.signInHere, calm: false };
     }
     const says = trouble.kind === "closed" ? words.closedFor(trouble.reason) : words[trouble.kind];
-    return { id: "closed-notice", says: `${says}.`, offers: words.signInAgain, calm: false };
+    return { id: "closed-notice", says, offers: words.signInAgain, calm: false };
   }
 
   return { node: h("div", { class: "notices" }, notice, storage), update, close: () => clearInterval(tick) };

@@ -198,9 +198,7 @@ export class Session {
   async #restoreUnsettled(entries: readonly Entry[]): Promise<void> {
     const { storage } = this.#options.place;
     try {
-      const { position, messages } = await storage.load();
-      this.position = position?.cursor ?? 0;
-      const known = new Set(messages?.map(({ id }) => id));
+      const known = new Set((await storage.load()).messages?.map(({ id }) => id));
       for (const entry of entries) {
         const id = clientIdOf(entry);
         if (entry.state !== "sending" || known.has(id)) continue;
