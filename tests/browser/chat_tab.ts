@@ -53,10 +53,27 @@ export class ChatTab {
     await until(`the page is ${wanted}`, () => this.state(), (state) => state === wanted);
   }
 
+  /** What has the focus: its `data-testid`, else its tag; and whether one can see that. */
+  async focused(): Promise<{ name: string; ring: boolean }> {
+    return await this.page.locator("body").evaluate(({ ownerDocument }) => {
+      const { activeElement, defaultView } = ownerDocument;
+      const { outlineStyle, boxShadow } = defaultView.getComputedStyle(activeElement);
+      return {
+        name: activeElement.dataset.testid ?? activeElement.tagName,
+        ring: outlineStyle !== "none" || boxShadow !== "none",
+      };
+    });
+  }
+
   /** Types the text and sends it with the Enter key. */
   async say(text: string): Promise<void> {
     await this.part("composer").fill(text);
     await this.part("composer").press("Enter");
+  }
+
+  /** Does not wait for the next attempt to connect; harmless when it has come meanwhile. */
+  async tryNow(): Promise<void> {
+    await this.part("try-now").click({ timeout: 1_000 }).catch(() => {}); // gone: it is connected
   }
 
   /** The bubbles of the conversation that is open, from top to bottom. */

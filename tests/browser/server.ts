@@ -4,21 +4,28 @@ import { signToken } from "../../src/load/token.ts";
 import { ROOT, RUNTIME } from "../support/processes.ts";
 import { type TempDir, tempDir } from "../support/temp.ts";
 
+/** What a server of these tests may be told, beside its ports and data. */
+export interface DevServerOptions {
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 const SECRET = "a secret of the browser tests, thirty-two bytes";
 
 /** `petrel dev` as a process of the runtime these tests run on, with its own ports and data, which it keeps. */
 export class DevServer implements AsyncDisposable {
   readonly #data: TempDir;
+  readonly #options: DevServerOptions;
   #process: ServerProcess;
 
-  private constructor(data: TempDir, running: ServerProcess) {
+  private constructor(data: TempDir, options: DevServerOptions, running: ServerProcess) {
     this.#data = data;
+    this.#options = options;
     this.#process = running;
   }
 
-  static async start(): Promise<DevServer> {
+  static async start(options: DevServerOptions = {}): Promise<DevServer> {
     const data = await tempDir();
-    return new DevServer(data, await launch(data));
+    return new DevServer(data, options, await launch(ROOT, data, options));
   }
 
   get port(): number {
@@ -48,9 +55,9 @@ export class DevServer implements AsyncDisposable {
     await this.#process.stop();
   }
 
-  /** Starts it again on the same ports and data. */
-  async start(): Promise<void> {
-    this.#process = await launch(this.#data, this.#process.ports);
+  /** Starts it again on the same ports and data; `root`: another copy of the project, ending with a slash. */
+  async start(root = ROOT): Promise<void> {
+    this.#process = await launch(root, this.#data, this.#options, this.#process.ports);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,9 +66,14 @@ export class DevServer implements AsyncDisposable {
   }
 }
 
-function launch(data: TempDir, ports?: ServerProcess["ports"]): Promise<ServerProcess> {
-  const run = RUNTIME === "deno" ? ["run", "-A", "--no-check", "--config", `${ROOT}deno.json`] : [];
-  const words = [process.execPath, ...run, `${ROOT}src/cli/main.ts`, "dev"];
+function launch(
+  root: string,
+  data: TempDir,
+  { env }: DevServerOptions,
+  ports?: ServerProcess["ports"],
+): Promise<ServerProcess> {
+  const run = RUNTIME === "deno" ? ["run", "-A", "--no-check", "--config", `${root}deno.json`] : [];
+  const words = [process.execPath, ...run, `${root}src/cli/main.ts`, "dev"];
   const command = words.map((word) => `'${word}'`).join(" ");
-  return startServer({ command, secret: SECRET, dataDir: data.in("data"), ports });
+  return startServer({ command, secret: SECRET, dataDir: data.in("data"), ports, ...(env ? { env } : {}) });
 }

@@ -1,0 +1,107 @@
+/** Pictures of the chat page: every screen, on a phone and a desktop, light and dark, in both languages. */
+import { mkdir } from "node:fs/promises";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import type { Browser, BrowserContextOptions } from "playwright-core";
+import { PetrelClient } from "../../src/sdk/mod.ts";
+import { ChatTab } from "./chat_tab.ts";
+import { startChromium } from "./chromium.ts";
+import { DevServer } from "./server.ts";
+
+const USAGE = `Usage: screenshots.ts --screenshots <folder> [--help]
+Writes <screen>-<phone|desktop>-<light|dark>-<en|zh>.png of login, chat, list, offline and kicked.`;
+
+const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } } as const;
+
+interface Look extends BrowserContextOptions {
+  readonly name: string;
+}
+
+function looks(): Look[] {
+  const found: Look[] = [];
+  for (const size of ["phone", "desktop"] as const) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const locale of ["en-GB", "zh-CN"]) {
+        const name = `${size}-${colorScheme}-${locale.slice(0, 2)}`;
+        found.push({ name, viewport: SIZES[size], colorScheme, locale, reducedMotion: "reduce" });
+      }
+    }
+  }
+  return found;
+}
+
+/** What ann and bob say: all that a bubble may have to show. */
+const TALK: readonly (readonly [speaker: "ann" | "bob", text: string])[] = [
+  ["bob", "Hi Ann! 🐦"],
+  ["bob", "Did the cluster survive the night?"],
+  ["ann", "Yes. 20 kills, nothing lost, nothing twice."],
+  ["ann", "The report: https://petrel.example/report?run=20&lang=en"],
+  ["bob", "很好，谢谢！今天晚上一起吃饭吗？"],
+  ["bob", "مرحبا، كيف حالك؟"],
+  ["ann", "A longer one, to see where lines break. ".repeat(6).trim()],
+  ["bob", "w".repeat(120)],
+  ["ann", "👍"],
+];
+
+async function take(browser: Browser, look: Look, folder: string): Promise<void> {
+  await using server = await DevServer.start();
+  await using context = await browser.newContext(look);
+  const shoot = (tab: ChatTab, screen: string) =>
+    tab.page.screenshot({ path: `${folder}/${screen}-${look.name}.png`, animations: "disabled" });
+
+  const login = await ChatTab.open(context, server.http);
+  await login.is("login");
+  await shoot(login, "login");
+  await login.page.close();
+
+  const tab = await ChatTab.open(context, `${server.http}/?as=ann&to=bob`);
+  await tab.is("online");
+  await shoot(tab, "empty");
+  const token = (account: string) => () => server.token(account);
+  const bob = new PetrelClient({ url: server.ws, token: token("bob") });
+  const carol = new PetrelClient({ url: server.ws, token: token("carol") });
+  await Promise.all([bob.login(), carol.login()]);
+  const said: string[] = [];
+  for (const [speaker, text] of TALK) {
+    if (speaker === "ann") await tab.say(text);
+    else await bob.talk("ann", text).done;
+    said.push(text);
+    await tab.shows(said);
+  }
+  await carol.talk("ann", "Are you there?").done;
+  await tab.part("conversation").nth(1).waitFor({ state: "attached" });
+  await shoot(tab, "chat");
+
+  await server.stop();
+  await tab.is("offline");
+  await tab.say("Said while the server is away");
+  await shoot(tab, "offline");
+  await server.start();
+  await tab.part("try-now").click();
+  await tab.shows([...said, "Said while the server is away"]);
+
+  const device = await tab.part("fact-device").textContent() ?? "";
+  const thief = new PetrelClient({ url: server.ws, token: token("ann"), device });
+  await thief.login();
+  await tab.part("kicked-notice").waitFor();
+  await shoot(tab, "kicked");
+  for (const client of [bob, carol, thief]) await client.close();
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { screenshots: { type: "string" }, only: { type: "string" }, help: { type: "boolean" } },
+  });
+  const folder = values.screenshots;
+  if (values.help || folder === undefined) return console.log(USAGE);
+  await mkdir(folder, { recursive: true });
+  await using browser = await startChromium();
+  for (const look of looks()) {
+    if (values.only !== undefined && !look.name.includes(values.only)) continue;
+    await take(browser, look, folder);
+    console.log(look.name);
+  }
+}
+
+await main();
+process.exit(0);
