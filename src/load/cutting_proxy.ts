@@ -1,6 +1,7 @@
 import net from "node:net";
 import { type Cut, CutConn, CUTS } from "./cut_conn.ts";
 import { Random } from "./random.ts";
+import { count, total } from "./talk_counts.ts";
 
 export interface CuttingProxyOptions {
   readonly host: string;
@@ -45,7 +46,7 @@ export class CuttingProxy implements AsyncDisposable {
 
   /** Cuts of all lanes. */
   get cuts(): number {
-    return this.lanes.reduce((sum, { counts }) => sum + [...counts.cuts.values()].reduce((a, b) => a + b, 0), 0);
+    return this.lanes.reduce((sum, { counts }) => sum + total(counts.cuts), 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,7 +104,7 @@ export class Lane {
     const plan = this.#cutting ? this.#plan() : undefined;
     const conn: CutConn = new CutConn(socket, this.#options, plan, {
       cut: (kind, unanswered) => {
-        this.counts.cuts.set(kind, (this.counts.cuts.get(kind) ?? 0) + 1);
+        count(this.counts.cuts, kind);
         if (unanswered > 0) this.counts.unanswered++;
         if (kind === "refuse" && plan !== undefined) this.#refuseUntil = performance.now() + plan.thenMs;
       },

@@ -6,7 +6,7 @@ import { pool, wait } from "./pool.ts";
 import { grouped, latencyText, mib, type Outcome, publish, REPORT_OPTIONS, say, surroundings } from "./report.ts";
 import { timelineOf, UseMeter, useRows } from "./report.ts";
 import { useOf } from "./process_stats.ts";
-import { count } from "./talk_counts.ts";
+import { count, total } from "./talk_counts.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
 import type { Timeline } from "./timeline.ts";
 import { WireConn, type WireSink } from "./wire_conn.ts";
@@ -32,7 +32,6 @@ export async function idle(args: readonly string[]): Promise<number> {
   const settleMs = options.number("settle") * 1000;
   const seconds = options.number("seconds", 0.1);
   await using target = await openTarget(options);
-  const around = surroundings(options, target, "idle", args);
   const timeline = timelineOf(options, target);
   const run = new IdleRun(target, wanted, timeline);
   try {
@@ -47,7 +46,8 @@ export async function idle(args: readonly string[]): Promise<number> {
     timeline?.mark("all open");
     await run.keep(seconds * 1000, pingMs, options.on("quiet") ? undefined : say);
     timeline?.stop();
-    return publish(run.outcome(seconds, use), around, options, timeline);
+    const outcome = run.outcome(seconds, use);
+    return publish(outcome, surroundings(options, target, "idle", args), options, timeline);
   } finally {
     timeline?.stop();
     run.close();
@@ -80,7 +80,7 @@ class IdleRun {
   }
 
   get #closedEarly(): number {
-    return [...this.#closed.values()].reduce((a, b) => a + b, 0);
+    return total(this.#closed);
   }
 
   /** @throws {Error} the first that cannot connect or log in. */
@@ -158,6 +158,7 @@ class IdleRun {
       ],
       figures: {
         connections: this.#conns.length,
+        openedMs: this.#openedMs,
         serverRssBefore: this.#before,
         serverRssAfter: this.#after,
         bytesPerConnection: each,

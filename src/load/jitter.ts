@@ -54,13 +54,12 @@ export async function jitter(args: readonly string[]): Promise<number> {
   await using target = await openTarget(options, OWN_SERVER);
   const url = target.urls[0]!;
   if (url.transport !== "ws") throw new UsageError(`Cannot use --url ${url.text}: the SDK's clients speak WebSocket`);
-  const around = surroundings(options, target, "jitter", args);
   const file = options.text("history");
   using history = file === undefined ? undefined : new FileHistory(file);
   const timeline = timelineOf(options, target);
   const run = new JitterRun(plan, target, timeline, (event) => history?.record(event));
   const outcome = await run.run(options.on("quiet") ? undefined : say);
-  return publish(outcome, around, options, timeline);
+  return publish(outcome, surroundings(options, target, "jitter", args), options, timeline);
 }
 
 interface JitterPlan {

@@ -130,6 +130,39 @@ describe("load login and load idle", () => {
   });
 });
 
+describe("load --report", () => {
+  test.each([
+    ["user-talk", [...TALK, "--seconds", "1.2"], ["Messages", "Send to ack", "Send to push"]],
+    ["login", ["--rate", "30", "--count", "40"], ["Logins", "Logins in flight", "To login answer"]],
+    ["idle", ["--connections", "20", "--seconds", "1.2", "--ping", "0.2", "--settle", "0"], [
+      "Connections",
+      "Pings",
+      "Ping to pong",
+    ]],
+  ])(
+    "%s: a page with charts over time, the verdict and the command, without the secret",
+    async (name, args, titles) => {
+      await using server = await fake();
+      const file = path.join(directory, "report.html");
+      const { code, figures } = await load(server, name, ...args, "--report", file);
+      expect(code).toBe(0);
+      if (name === "idle") expect(figures.openedMs).toBeGreaterThan(1); // all twenty were opened before anything is measured
+      const page = fs.readFileSync(file, "utf8");
+      expect(page).not.toContain(SECRET);
+      const data = JSON.parse(/id="data">(.*?)<\/script>/s.exec(page)![1]!);
+      expect(data.tiles.every(([, count]: [string, number]) => count === 0)).toBe(true);
+      expect(data.where.at(-1)[1]).toContain(`petrel load ${name}`);
+      const { seconds, charts } = data.charts;
+      expect(seconds.length).toBeGreaterThan(0);
+      expect(charts.map((chart: { title: string }) => chart.title)).toEqual(expect.arrayContaining([...titles]));
+      for (const { series } of charts) {
+        for (const { values } of series) expect(values.length).toBe(seconds.length);
+      }
+    },
+    20_000,
+  );
+});
+
 describe("load's command line", () => {
   test("a wrong secret and an address nobody listens on exit with 1 and say so", async () => {
     await using server = await fake();
@@ -157,7 +190,11 @@ describe("load's command line", () => {
 
   test("help exits with 0 and check tells a clean history from a spoilt one", async () => {
     expect(await loadMain(["--help"])).toBe(0);
-    expect(await loadMain(["user-talk", "--help"])).toBe(0);
+    for (const args of [["-h"], ["user-talk", "--help"], ["idle", "-h"], ["jitter", "-h"]]) {
+      printed.length = 0;
+      expect(await loadMain(args)).toBe(0);
+      expect(printed.join("\n")).toContain(args.length === 1 ? "jitter" : "--report FILE");
+    }
     const file = path.join(directory, "history.jsonl");
     const send = { event: "send", at: 1, attempt: 1, client: "a", conn: "c1", id: "m1", dest: "b" };
     const ack = { event: "ack", at: 2, attempt: 1, status: 0, messageId: "5", sendTime: "1" };

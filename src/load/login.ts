@@ -31,7 +31,6 @@ export async function loginScenario(args: readonly string[]): Promise<number> {
   const width = burst > 0 ? burst : rate > 0 ? total : options.whole("concurrency", 1);
   const timeoutMs = options.number("timeout", 0.1) * 1000;
   await using target = await openTarget(options);
-  const around = surroundings(options, target, "login", args);
   const how = burst > 0 ? "all at once" : rate > 0 ? `${grouped(rate)}/s` : `${width} at a time`;
   const timeline = timelineOf(options, target);
   const run = new LoginRun(target, total, timeoutMs, timeline);
@@ -43,7 +42,8 @@ export async function loginScenario(args: readonly string[]): Promise<number> {
   else await run.withWidth(width);
   clearInterval(timer);
   timeline?.stop();
-  return publish(run.outcome(how, use, target.pidProblem), around, options, timeline);
+  const outcome = run.outcome(how, use, target.pidProblem);
+  return publish(outcome, surroundings(options, target, "login", args), options, timeline);
 }
 
 class LoginRun {

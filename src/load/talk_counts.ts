@@ -37,6 +37,13 @@ export class TalkCounts {
 }
 
 /** Adds one to a tally. */
-export function count(map: Map<string, number>, key: string): void {
+export function count<Key>(map: Map<Key, number>, key: Key): void {
   map.set(key, (map.get(key) ?? 0) + 1);
+}
+
+/** All of a tally. */
+export function total(map: ReadonlyMap<unknown, number>): number {
+  let sum = 0;
+  for (const n of map.values()) sum += n;
+  return sum;
 }

@@ -215,7 +215,7 @@ export class Sender implements WireSink {
     const before = this.ledger.mark(counter, SEEN.ANSWERED | SEEN.REFUSED);
     if ((before & SEEN.ANSWERED) !== 0) return void counts.stray++;
     counts.refused++;
-    counts.refusedBy.set(status, (counts.refusedBy.get(status) ?? 0) + 1);
+    count(counts.refusedBy, status);
     if ((before & SEEN.PUSHED) !== 0) counts.phantom++;
     else if (counter < this.lastPushed) counts.missing--;
     this.#owed++;

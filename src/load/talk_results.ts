@@ -1,5 +1,5 @@
 import { grouped, latencyText, type Row, say, type Tile } from "./report.ts";
-import type { TalkCounts } from "./talk_counts.ts";
+import { type TalkCounts, total } from "./talk_counts.ts";
 import type { TalkGroup } from "./talk_group.ts";
 
 /** Lines of the final table about one group; `seconds` were measured. */
@@ -52,13 +52,13 @@ export function groupFigures(group: TalkGroup, seconds: number): Record<string, 
 
 /** What decides, over all groups. */
 export function tilesOf(groups: readonly TalkGroup[]): Tile[] {
-  const total = (count: (counts: TalkCounts) => number) => groups.reduce((sum, { counts }) => sum + count(counts), 0);
+  const sum = (count: (counts: TalkCounts) => number) => groups.reduce((n, { counts }) => n + count(counts), 0);
   return [
-    ["lost", total((c) => c.lost)],
-    ["twice", total((c) => c.duplicates)],
-    ["out of order", total((c) => c.outOfOrder)],
-    ["never sent", total((c) => c.phantom)],
-    ["unanswered", total((c) => c.unknown)],
+    ["lost", sum((c) => c.lost)],
+    ["twice", sum((c) => c.duplicates)],
+    ["out of order", sum((c) => c.outOfOrder)],
+    ["never sent", sum((c) => c.phantom)],
+    ["unanswered", sum((c) => c.unknown)],
   ];
 }
 
@@ -74,7 +74,7 @@ export function faultsOf(group: TalkGroup): string[] {
     [c.unknown, "unanswered"],
     [c.stray, "stray answers"],
     [never, "never sent"],
-    [[...c.closed.values()].reduce((a, b) => a + b, 0), "connections closed early"],
+    [total(c.closed), "connections closed early"],
   ];
   return faults.filter(([n]) => n > 0).map(([n, what]) => `${grouped(n)} ${what}`);
 }

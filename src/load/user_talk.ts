@@ -42,12 +42,12 @@ export async function userTalk(args: readonly string[]): Promise<number> {
   const options = new Options(args, USER_TALK_OPTIONS);
   const shape = shapeOf(options);
   await using target = await openTarget(options);
-  const around = surroundings(options, target, "user-talk", args);
   const timeline = timelineOf(options, target);
   const run = new TalkRun(options, shape, target, timeline);
   try {
     await run.connect();
-    return publish(await run.measure(), around, options, timeline);
+    const outcome = await run.measure();
+    return publish(outcome, surroundings(options, target, "user-talk", args), options, timeline);
   } finally {
     timeline?.stop();
     run.close();
