@@ -14,6 +14,7 @@ import {
   timelineOf,
   writeReport,
 } from "./report.ts";
+import { runtimeOf } from "./process_stats.ts";
 import { OWN_SERVER } from "./target.ts";
 import { FAULTS, type Verdict, verdictLines } from "./verdict.ts";
 
@@ -57,7 +58,7 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
   };
   const file = options.text("history");
   using history = file === undefined ? undefined : new FileHistory(file);
-  const server: { pid: number | undefined } = { pid: undefined };
+  const server: { pid: number | undefined; runtime: string | undefined } = { pid: undefined, runtime: undefined };
   const timeline = timelineOf(options, server);
   const meter = new HistoryMeter(timeline);
   timeline?.start();
@@ -71,11 +72,12 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
     server: (pid) => {
       if (server.pid !== undefined && pid === undefined) timeline?.mark("killed");
       server.pid = pid;
+      if (timeline !== undefined && pid !== undefined) server.runtime ??= runtimeOf(pid);
     },
   }).finally(() => timeline?.stop());
   const title = `crash: ${plan.rounds} kills, ${clients} clients, at least ${plan.minAcked} acked before each`;
   if (timeline !== undefined) {
-    const around = surroundings(options, undefined, "crash", args);
+    const around = { ...surroundings(options, undefined, "crash", args), server: server.runtime };
     writeReport(crashOutcome(title, verdict, meter), around, options, timeline);
   }
   return tell(verdict, options);

@@ -261,7 +261,7 @@ function tilesOf(verdict: Verdict, delivery: DeliveryVerdict): Outcome["tiles"] 
     ["twice", faults.twice.count + delivery.twice.count],
     ["out of order", faults.order.count + delivery.order.count],
     ["holes", faults.hole.count + delivery.seq.count],
-    ["never sent", faults.phantom.count + delivery.extra.count],
+    ["phantom", faults.phantom.count + delivery.extra.count],
   ];
 }
 

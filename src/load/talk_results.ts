@@ -57,7 +57,7 @@ export function tilesOf(groups: readonly TalkGroup[]): Tile[] {
     ["lost", sum((c) => c.lost)],
     ["twice", sum((c) => c.duplicates)],
     ["out of order", sum((c) => c.outOfOrder)],
-    ["never sent", sum((c) => c.phantom)],
+    ["phantom", sum((c) => c.phantom)],
     ["unanswered", sum((c) => c.unknown)],
   ];
 }

@@ -110,12 +110,12 @@ export class Timeline {
     this.#marks.push({ seconds: (this.#clock.mono() - this.#startMs) / 1000, label });
   }
 
-  /** Ends the last point, if it is worth one. */
+  /** Ends the last point, if it is worth one or the only one. */
   stop(): void {
     if (this.#timer === undefined) return;
     this.#timer.stop();
     this.#timer = undefined;
-    if (this.#clock.mono() - this.#pointMs >= SECOND_MS / 4) this.#close();
+    if (this.#widths.length === 0 || this.#clock.mono() - this.#pointMs >= SECOND_MS / 4) this.#close();
   }
 
   /** Tracks with the same title share a chart. */
