@@ -1,14 +1,14 @@
 import { type ErrorCode, ImError } from "../base/errors.ts";
-import { decodeBody } from "../protocol/bodies.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { statusName } from "../protocol/status.ts";
 
 /** The error that a response carries, undefined for success. Its text is the server's, for people. */
-export function errorOf(response: LogicPacket): ImError | undefined {
+export function errorOf(response: LogicPacket, codec: BodyCodec): ImError | undefined {
   const { status, command } = response.header;
   if (status === 0) return undefined;
-  return new ImError(codeOf(status), textOf(response.body) || `${command} was answered with status ${status}`);
+  return new ImError(codeOf(status), textOf(response.body, codec) || `${command} was answered with status ${status}`);
 }
 
 /** Statuses of a newer server count as their class does. Source: proto/WIRE.md "Statuses". */
@@ -18,10 +18,10 @@ function codeOf(status: number): ErrorCode {
   return status >= 400 ? "SESSION_LOST" : status >= 300 ? "SYSTEM" : "INVALID_BODY";
 }
 
-function textOf(body: Uint8Array): string {
+function textOf(body: Uint8Array, codec: BodyCodec): string {
   if (body.length === 0) return "";
   try {
-    return decodeBody(pkt.ErrorResp, body).message;
+    return codec.decode(pkt.ErrorResp, body).message;
   } catch {
     return ""; // the status says enough
   }

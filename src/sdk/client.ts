@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { type Logger, silent } from "../base/logger.ts";
-import { decodeBody, encodeBody } from "../protocol/bodies.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import type { Meta } from "../protocol/header.ts";
@@ -18,7 +18,7 @@ import { Events, type Listener } from "./events.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, messageOfPush, messageOfRow } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import { checkDevice, type ClientEvents, type ClientOptions, type TalkOptions } from "./options.ts";
+import { checkDevice, type ClientEvents, type ClientOptions, codecOf, type TalkOptions } from "./options.ts";
 import { idMaker, random } from "./random.ts";
 import { type ClientState, type Credentials, Reconnector } from "./reconnector.ts";
 import { checkMessage, Outgoing, type SentMessage } from "./sent_message.ts";
@@ -36,6 +36,7 @@ const LAST_HANDLER_MS = 1_000;
  */
 export class PetrelClient {
   readonly #options: ClientOptions;
+  readonly #codec: BodyCodec;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #keeper: StorageKeeper;
@@ -60,6 +61,7 @@ export class PetrelClient {
     const { device } = options;
     const addresses = new Addresses(options.url);
     checkDevice(device);
+    const codec = this.#codec = codecOf(options.content);
     const clock = this.#clock = options.clock ?? systemClock;
     const log = this.#log = options.log ?? silent;
     const rnd = options.random ?? random;
@@ -85,9 +87,10 @@ export class PetrelClient {
     );
     const meta: Meta[] = [textMeta(META.CAPS, "1")];
     if (device !== undefined) meta.push(textMeta(META.DEVICE, device));
+    if (codec.content !== "protobuf") meta.push(textMeta(META.CONTENT, codec.content));
     const connect = options.connect ?? connectWebSocket;
     const renewsToken = typeof options.token === "function";
-    this.#reconnector = new Reconnector({ addresses, connect, meta, renewsToken, clock, random: rnd, log }, {
+    this.#reconnector = new Reconnector({ addresses, connect, codec, meta, renewsToken, clock, random: rnd, log }, {
       credentials: () => this.#credentials(),
       online: (connection, login) => this.#online(connection, login),
       offline: (why) => this.#offline(why),
@@ -211,7 +214,7 @@ export class PetrelClient {
     this.#outbox.start(connection);
     this.#inbox.start(connection, login);
     this.#acker.start(({ pos, messageId }) => {
-      connection.post(TALK_ACK, encodeBody(pkt.MessageAckReq, { userSeq: pos, messageId }));
+      connection.post(TALK_ACK, connection.codec.encode(pkt.MessageAckReq, { userSeq: pos, messageId }));
     });
   }
 
@@ -238,10 +241,10 @@ export class PetrelClient {
   #push(packet: LogicPacket): void {
     const { command } = packet.header;
     if (command === USER_TALK || command === GROUP_TALK) {
-      const message = messageOfPush(packet, this.#account);
+      const message = messageOfPush(packet, this.#codec, this.#account);
       this.#inbox.offer(message.pos, message.messageId, this.#incoming(message));
     } else if (command === SIGN_IN) {
-      const { channelId } = decodeBody(pkt.KickoutNotify, packet.body);
+      const { channelId } = this.#codec.decode(pkt.KickoutNotify, packet.body);
       if (channelId === this.#channelId) this.#reconnector.close(CLOSE.KICKED);
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { FLAG, makeHeader, type Meta, NO_META } from "../protocol/header.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -16,6 +17,8 @@ const PONG_MS = 10_000;
 
 /** Asks the server. Exactly one of the two functions is called, later, during the event that decides it. */
 export interface Requests {
+  /** Writes and reads the bodies. */
+  readonly codec: BodyCodec;
   request(
     command: string,
     dest: string,
@@ -49,6 +52,7 @@ interface Pending {
  *      └──────── close / lost ─┴─► ended: closed(why) once, then every open request fails with CLOSED
  */
 export class Connection implements Requests {
+  readonly codec: BodyCodec;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #events: ConnectionEvents;
@@ -60,7 +64,15 @@ export class Connection implements Requests {
   #heartbeat: Timer | undefined;
   #silence: Timer | undefined;
 
-  constructor(url: string, connect: Connect, clock: Clock, log: Logger, events: ConnectionEvents) {
+  constructor(
+    url: string,
+    connect: Connect,
+    codec: BodyCodec,
+    clock: Clock,
+    log: Logger,
+    events: ConnectionEvents,
+  ) {
+    this.codec = codec;
     this.#clock = clock;
     this.#log = log;
     this.#events = events;
@@ -168,7 +180,7 @@ export class Connection implements Requests {
   #answer(packet: LogicPacket): void {
     const { sequence } = packet.header;
     const pending = this.#pending.get(sequence);
-    const error = errorOf(packet);
+    const error = errorOf(packet, this.codec);
     if (pending) {
       this.#pending.delete(sequence);
       pending.timer.stop();

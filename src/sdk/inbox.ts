@@ -1,7 +1,6 @@
 import { Backoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { decodeBody, encodeBody } from "../protocol/bodies.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { PAGES } from "../protocol/limits.ts";
 import { SYNC } from "./commands.ts";
@@ -191,8 +190,8 @@ export class Inbox {
     requests.request(
       SYNC,
       "",
-      encodeBody(pkt.SyncReq, { after, limit, upTo }),
-      (body) => this.#page(decodeBody(pkt.SyncResp, body), after),
+      requests.codec.encode(pkt.SyncReq, { after, limit, upTo }),
+      (body) => this.#page(requests.codec.decode(pkt.SyncResp, body), after),
       (error) => {
         if (this.#requests !== requests) return; // the next login asks again
         this.#pulling = false;

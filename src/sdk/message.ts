@@ -1,4 +1,4 @@
-import { decodeBody } from "../protocol/bodies.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { META } from "../protocol/meta.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
@@ -28,9 +28,9 @@ export interface Message {
 }
 
 /** A talk push as the message it carries. `account` is ours. @throws {ImError} BODY_INVALID */
-export function messageOfPush(packet: LogicPacket, account: string): Message {
+export function messageOfPush(packet: LogicPacket, codec: BodyCodec, account: string): Message {
   const { command, dest, meta } = packet.header;
-  const push = decodeBody(pkt.MessagePush, packet.body);
+  const push = codec.decode(pkt.MessagePush, packet.body);
   const text = meta.find((one) => one.key === META.POS)?.value;
   return makeMessage(push, dest, command === GROUP_TALK, Number(text ?? push.userSeq) || 0, account);
 }

@@ -2,6 +2,7 @@
 export { ImError } from "../base/errors.ts";
 export type { ErrorCode } from "../base/errors.ts";
 export type { Logger } from "../base/logger.ts";
+export type { BodyCodec } from "../protocol/body_codec.ts";
 export { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 export type { Databases } from "./indexed_db.ts";
 export { IndexedDbStorage } from "./indexed_db_storage.ts";

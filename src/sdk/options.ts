@@ -1,7 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { protobuf } from "../protocol/bodies.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
+import { json } from "../protocol/json.ts";
 import { isName } from "../protocol/names.ts";
 import type { Urls } from "./addresses.ts";
 import type { ClientState } from "./reconnector.ts";
@@ -22,6 +25,11 @@ export interface ClientOptions {
   readonly token: string | (() => string | Promise<string>);
   /** A login replaces only the account's earlier one with the same device name. 1–60 characters; none is a name too. */
   readonly device?: string | undefined;
+  /**
+   * How bodies are written on the wire: protobuf (default, the smallest), JSON (readable in a browser's tools), or a codec
+   * that is handed in: `msgpack` of `petrel/msgpack`.
+   */
+  readonly content?: "protobuf" | "json" | BodyCodec | undefined;
   /** Opens connections. Default: the runtime's WebSocket. */
   readonly connect?: Connect | undefined;
   /**
@@ -79,4 +87,12 @@ export function checkDevice(device: string | undefined): void {
   if (device !== undefined && !isName(device)) {
     throw new ImError("CONFIG", `Cannot make client: device is not a legal name: ${device}`);
   }
+}
+
+/** @throws {ImError} CONFIG */
+export function codecOf(content: ClientOptions["content"] = "protobuf"): BodyCodec {
+  if (content === "protobuf") return protobuf;
+  if (content === "json") return json;
+  if (typeof content === "object") return content;
+  throw new ImError("CONFIG", `Cannot make client: content is ${content}, expected protobuf, json or a codec`);
 }

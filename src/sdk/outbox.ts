@@ -1,7 +1,6 @@
 import { Backoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
-import { decodeBody, encodeBody } from "../protocol/bodies.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { STATUS } from "../protocol/status.ts";
 import { GROUP_TALK, USER_TALK } from "./commands.ts";
@@ -187,9 +186,9 @@ export class Outbox {
     requests.request(
       group ? GROUP_TALK : USER_TALK,
       dest,
-      encodeBody(pkt.MessageReq, { type, body, extra, clientMsgId: id }),
+      requests.codec.encode(pkt.MessageReq, { type, body, extra, clientMsgId: id }),
       (answer) => {
-        const { messageId, sendTime, seq, userSeq } = decodeBody(pkt.MessageResp, answer);
+        const { messageId, sendTime, seq, userSeq } = requests.codec.decode(pkt.MessageResp, answer);
         queue.backoff = this.#calmBackoff = undefined;
         this.#stored(message, { messageId, sendTime, seq }, userSeq);
         this.#free(queue);

@@ -2,7 +2,7 @@ import { Backoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { decodeBody, encodeBody } from "../protocol/bodies.ts";
+import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import type { Meta } from "../protocol/header.ts";
@@ -38,6 +38,7 @@ export interface Credentials {
 export interface ReconnectorOptions {
   readonly addresses: Addresses;
   readonly connect: Connect;
+  readonly codec: BodyCodec;
   readonly meta: readonly Meta[];
   /** Can `credentials` give another token when one has expired? */
   readonly renewsToken: boolean;
@@ -145,8 +146,8 @@ export class Reconnector {
   }
 
   #login(state: State & { at: "connecting" }, attempt: number, url: string, credentials: Credentials): void {
-    const { connect, clock, log, meta } = this.#options;
-    const connection = new Connection(url, connect, clock, log, {
+    const { connect, codec, clock, log, meta } = this.#options;
+    const connection = new Connection(url, connect, codec, clock, log, {
       push: (packet) => this.#events.push(packet),
       head: (pos) => this.#events.head(pos),
       closed: (why) => {
@@ -157,8 +158,8 @@ export class Reconnector {
     connection.request(
       SIGN_IN,
       "",
-      encodeBody(pkt.LoginReq, credentials),
-      (body) => this.#online(connection, decodeBody(pkt.LoginResp, body)),
+      codec.encode(pkt.LoginReq, credentials),
+      (body) => this.#online(connection, codec.decode(pkt.LoginResp, body)),
       (error) => {
         if (this.#attempt === attempt && this.#state.at === "connecting") this.#refused(connection, error);
       },

@@ -4,7 +4,7 @@ import { FakeClock } from "../base/fake_clock.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { TEXT } from "../protocol/limits.ts";
 import { GROUP_TALK, USER_TALK } from "./commands.ts";
-import { fakeClient, FakeServer, settle } from "./fake_server.ts";
+import { fakeClient, FakeServer, onlineClient, settle } from "./fake_server.ts";
 import type { SentMessage } from "./sent_message.ts";
 
 async function withLog(server: FakeServer, clock: FakeClock, options: Parameters<typeof fakeClient>[2] = {}) {
@@ -72,6 +72,21 @@ describe("talk", () => {
     const server = new FakeServer();
     const { client } = await withLog(server, new FakeClock());
     await client.talk("ann", "😀".repeat(TEXT.body)).done;
+  });
+
+  test.each([
+    ["markup", `<script>alert(1)</script><img src=x onerror="alert(1)">&amp;`],
+    ["right-to-left marks and other controls", "\u202Egnp.exe\u2066\u200F\u0000\r\n\u0007\uFEFF"],
+    ["5,000 emoji", "👩‍🚀".repeat(1_000) + "🙂".repeat(2_000)],
+    ["the notation of other contents", `{"__proto__":{"a":1}}\\u0000\${x}`],
+  ])("%s goes through unchanged, both ways", async (_, body) => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { client } = await onlineClient(server, clock);
+    const ann = await onlineClient(server, clock, { token: "ann" });
+    await client.talk("ann", body, { extra: body.slice(0, 40) }).done;
+    await settle();
+    expect(ann.received.map((message) => [message.body, message.extra])).toEqual([[body, body.slice(0, 40)]]);
   });
 
   test("fails with QUOTA when too many wait, and takes more when there is room again", async () => {

@@ -1,8 +1,15 @@
 import type { Words } from "./words.ts";
 
+/** One per language: making one takes longer than using it a hundred times. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
 /** `09:41`, in the reader's zone. */
 export function clockTime(ms: number, { tag }: Words): string {
-  return new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(ms);
+  let clock = clocks.get(tag);
+  if (!clock) {
+    clocks.set(tag, clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
+  }
+  return clock.format(ms);
 }
 
 /** Midnight before it, in the reader's zone. */

@@ -15,8 +15,8 @@ import type { Ui, View } from "./ui.ts";
 
 /** Does the server give tokens to everybody? */
 const DEMO = document.body.dataset["demo"] === "on";
-/** Changes that come together are shown together. */
-const TOGETHER_MS = 16;
+/** The screen changes at once, and then not again for so long: of a thousand messages not each is drawn by itself. */
+const REST_MS = 60;
 
 type Screen = { readonly at: "login"; readonly view: View } | {
   readonly at: "chat";
@@ -30,6 +30,7 @@ let session: Session | undefined;
 let selected: ConversationKey | undefined;
 let screen: Screen | undefined;
 let waiting: ReturnType<typeof setTimeout> | undefined;
+let shownMs = 0;
 const drafts = new Map<ConversationKey, string>();
 
 function show(next: Screen): void {
@@ -68,14 +69,15 @@ function showChat(session: Session, focus: boolean): void {
   update();
 }
 
-/** Shows what is, soon; many changes at once are one. */
+/** Shows what is, soon. */
 function changed(): void {
-  waiting ??= setTimeout(update, TOGETHER_MS);
+  waiting ??= setTimeout(update, Math.max(0, shownMs + REST_MS - performance.now()));
 }
 
 function update(): void {
   clearTimeout(waiting);
   waiting = undefined;
+  shownMs = performance.now();
   screen?.view.update();
   document.body.dataset["state"] = session?.state ?? "login";
   const unread = session?.book.summaries().reduce((sum, one) => sum + one.unread, 0) ?? 0;

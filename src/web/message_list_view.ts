@@ -9,7 +9,7 @@ import type { Ui, View } from "./ui.ts";
 /** So many messages are on the screen's page at first, and so many more are added when one scrolls up to the first. */
 const PAGE = 120;
 /** Back at the bottom, more than these are let go again. */
-const MOST_AT_BOTTOM = 4 * PAGE;
+const MOST_AT_BOTTOM = 2 * PAGE;
 const NEAR_PX = 48;
 const EARLIER_PX = 600;
 
@@ -40,7 +40,8 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     pillText,
   );
   const node = h("div", { class: "message-area" }, scroller, pill);
-  let shown = PAGE;
+  /** Index of the first message that is in the document. */
+  let from = Math.max(0, session.book.entries(key).length - PAGE);
   let atBottom = true;
   let filled = false;
 
@@ -57,7 +58,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const was = atBottom;
     atBottom = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (!atBottom && scrollTop < EARLIER_PX && shown < session.book.entries(key).length) earlier();
+    if (!atBottom && scrollTop < EARLIER_PX && from > 0) earlier();
     else if (was !== atBottom) update();
   }, { passive: true });
 
@@ -74,15 +75,15 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
 
   function earlier(): void {
     const before = scroller.scrollHeight;
-    shown += PAGE;
+    from = Math.max(0, from - PAGE);
     update();
     scroller.scrollTop += scroller.scrollHeight - before;
   }
 
   function update(): void {
     const entries = session.book.entries(key);
-    if (atBottom && shown > MOST_AT_BOTTOM) shown = PAGE;
-    const rows = rowsOf(entries.slice(-shown), dayOf);
+    if (atBottom && entries.length - from > MOST_AT_BOTTOM) from = entries.length - PAGE;
+    const rows = rowsOf(entries.slice(from), dayOf);
     setChildren(list, rows.map(show));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);

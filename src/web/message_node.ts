@@ -45,9 +45,13 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
   }
 
   let marked = "";
+  let before: (Row & { kind: "entry" }) | undefined;
   return {
     node,
-    update({ entry, first, last }) {
+    update(row) {
+      const { entry, first, last } = row;
+      if (before && entry === before.entry && first === before.first && last === before.last) return;
+      before = row;
       shown = entry;
       const { state, own, sender, messageId, timeMs } = entry;
       setAttribute(node, "data-state", state);

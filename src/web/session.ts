@@ -198,7 +198,9 @@ export class Session {
   async #restoreUnsettled(entries: readonly Entry[]): Promise<void> {
     const { storage } = this.#options.place;
     try {
-      const known = new Set((await storage.load()).messages?.map(({ id }) => id));
+      const { position, messages } = await storage.load();
+      this.position = position?.cursor ?? 0;
+      const known = new Set(messages?.map(({ id }) => id));
       for (const entry of entries) {
         const id = clientIdOf(entry);
         if (entry.state !== "sending" || known.has(id)) continue;

@@ -3,7 +3,7 @@ import { type Browser, chromium } from "playwright-core";
 import { findChromium, NO_CHROMIUM } from "../../scripts/chromium.ts";
 
 /** A headless Chromium with an empty profile, which asks nothing of any other machine. @throws when there is none. */
-export async function startChromium(): Promise<Browser> {
+export async function startChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error(`Cannot start a browser: ${NO_CHROMIUM}`);
   return await chromium.launch({
@@ -16,6 +16,7 @@ export async function startChromium(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
 }

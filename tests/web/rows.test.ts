@@ -1,0 +1,38 @@
+import { describe, expect, test } from "bun:test";
+import { rowsOf } from "../../src/web/rows.ts";
+import { entry, own } from "./entry.fixture.ts";
+
+const DAY = 86_400_000;
+const dayOf = (ms: number) => Math.floor(ms / DAY);
+const told = (entries: Parameters<typeof rowsOf>[0]) =>
+  rowsOf(entries, dayOf).map((row) =>
+    row.kind === "day" ? `day ${row.dayMs}` : `${row.key}${row.first ? " first" : ""}${row.last ? " last" : ""}`
+  );
+
+describe("rows", () => {
+  test("no messages are no rows", () => {
+    expect(told([])).toEqual([]);
+  });
+
+  test("messages of one sender in short order are one group", () => {
+    const rows = told([
+      entry({ key: "1", timeMs: 0 }),
+      entry({ key: "2", timeMs: 60_000 }),
+      own({ key: "3", timeMs: 61_000 }),
+      entry({ key: "4", timeMs: 62_000 }),
+      entry({ key: "5", timeMs: 62_000 + 300_000 }),
+    ]);
+    expect(rows).toEqual(["day 0", "1 first", "2 last", "3 first last", "4 first last", "5 first last"]);
+  });
+
+  test("a new day begins with a separator and a new group", () => {
+    expect(told([entry({ key: "1", timeMs: DAY - 1 }), entry({ key: "2", timeMs: DAY })])).toEqual(
+      ["day 0", "1 first last", "day 1", "2 first last"],
+    );
+  });
+
+  test("every row has a key of its own, also when a clock jumps back a day", () => {
+    const rows = rowsOf([0, DAY, 0, DAY].map((timeMs, i) => entry({ key: `m:${i}`, timeMs })), dayOf);
+    expect(new Set(rows.map(({ key }) => key)).size).toBe(8);
+  });
+});
