@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
+import { contentAttacks } from "./bad_input_contents.ts";
 import { diskAttacks } from "./bad_input_disk.ts";
 import { frameAttacks } from "./bad_input_frames.ts";
 import { DEADLINES, loadAttacks } from "./bad_input_load.ts";
@@ -17,6 +18,7 @@ describe("while twenty pairs talk", () => {
   frameAttacks(attack);
   loginAttacks(attack);
   requestAttacks(attack);
+  contentAttacks(attack);
   diskAttacks(attack); // before the floods: what a refused commit costs grows with what waits in the store
   loadAttacks(attack);
 
