@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Cut, CUTS } from "./cut_conn.ts";
-import { CuttingProxy } from "./cutting_proxy.ts";
+import { cutPlans, CuttingProxy } from "./cutting_proxy.ts";
 import { FakeServer } from "./fake_server.ts";
 import { FrameSplitter } from "./frame_splitter.ts";
 import { clientFrame, OPCODE } from "./frames.ts";
@@ -50,6 +50,19 @@ describe("the frame splitter", () => {
 });
 
 describe("the cutting proxy", () => {
+  test("a seed decides when and how each connection of each lane is cut", () => {
+    const first = (seed: number, lane: number) => {
+      const plans = cutPlans(seed, lane, 2000);
+      return Array.from({ length: 50 }, () => plans.next().value);
+    };
+    expect(first(1, 0)).toEqual(first(1, 0));
+    expect(first(1, 0)).not.toEqual(first(1, 1));
+    expect(first(1, 0)).not.toEqual(first(2, 0));
+    expect(first(7, 3)[0]!.kind).toBe("no reply");
+    expect(new Set(first(7, 3).map(({ kind }) => kind)).size).toBe(CUTS.length);
+    for (const { afterMs } of first(7, 3)) expect(Math.abs(afterMs - 2000)).toBeLessThanOrEqual(1000);
+  });
+
   /** A client that talks until it is cut, and comes back, until the time is up. */
   async function talkThrough(port: number, ms: number): Promise<{ answered: number; lost: number }> {
     const counts = { answered: 0, lost: 0 };

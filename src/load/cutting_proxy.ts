@@ -1,5 +1,5 @@
 import net from "node:net";
-import { type Cut, CutConn, CUTS } from "./cut_conn.ts";
+import { type Cut, CutConn, type CutPlan, CUTS } from "./cut_conn.ts";
 import { Random } from "./random.ts";
 import { count, total } from "./talk_counts.ts";
 
@@ -21,7 +21,6 @@ export interface LaneCounts {
   unanswered: number;
   /** Connections that were accepted by nobody. */
   refused: number;
-  opened: number;
 }
 
 /** Stands between WebSocket clients and a server on this machine, and cuts connections as a seed says. */
@@ -56,9 +55,9 @@ export class CuttingProxy implements AsyncDisposable {
 
 /** One client's way to the server. */
 export class Lane {
-  readonly counts: LaneCounts = { cuts: new Map(), unanswered: 0, refused: 0, opened: 0 };
+  readonly counts: LaneCounts = { cuts: new Map(), unanswered: 0, refused: 0 };
   readonly #options: CuttingProxyOptions;
-  readonly #random: Random;
+  readonly #plans: Generator<CutPlan, never>;
   readonly #server: net.Server;
   readonly #open = new Set<CutConn>();
   #refuseUntil = 0;
@@ -66,7 +65,7 @@ export class Lane {
 
   constructor(options: CuttingProxyOptions, index: number) {
     this.#options = options;
-    this.#random = new Random(options.seed * 100_003 + index);
+    this.#plans = cutPlans(options.seed, index, options.cutEveryMs);
     this.#server = net.createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -101,7 +100,7 @@ export class Lane {
       socket.on("error", () => {}); // it is gone: nobody is told
       return void socket.destroy();
     }
-    const plan = this.#cutting ? this.#plan() : undefined;
+    const plan = this.#cutting ? this.#plans.next().value : undefined;
     const conn: CutConn = new CutConn(socket, this.#options, plan, {
       cut: (kind, unanswered) => {
         count(this.counts.cuts, kind);
@@ -112,14 +111,15 @@ export class Lane {
     });
     this.#open.add(conn);
   }
+}
 
-  /** The fate of the next connection: the seed decides all of it here. Every lane begins with a lost reply. */
-  #plan() {
-    const { cutEveryMs } = this.#options;
-    const kind = this.counts.opened++ === 0 ? CUTS[0] : this.#random.pick(CUTS);
-    const afterMs = cutEveryMs * (0.5 + this.#random.next());
-    const share = this.#random.next();
+/** The fates of a lane's connections, one after the other: the seed decides all of it. Each begins with a lost reply. */
+export function* cutPlans(seed: number, lane: number, cutEveryMs: number): Generator<CutPlan, never> {
+  const random = new Random(seed * 100_003 + lane);
+  for (let kind: Cut = CUTS[0];; kind = random.pick(CUTS)) {
+    const afterMs = cutEveryMs * (0.5 + random.next());
+    const share = random.next();
     const thenMs = kind === "no reply" ? 2 + 60 * share : cutEveryMs * (0.1 + 0.9 * share);
-    return { kind, afterMs, thenMs };
+    yield { kind, afterMs, thenMs };
   }
 }

@@ -31,6 +31,13 @@ describe("cutting SDK clients off all the time", () => {
     expect(page).toContain('"title":"Send to ack"');
   }, 120 * SECOND);
 
+  test("is not content when a client was never cut on an unanswered send", async () => {
+    const calm = ["--clients", "2", "--seconds", "1", "--cut-every", "100"];
+    const { code, result } = await jitter(shellCommand("src/cli/main.ts", "dev"), ...calm);
+    expect(result.faults).toEqual(["2 clients were never cut on an unanswered send"]);
+    expect(code).toBe(1);
+  }, 60 * SECOND);
+
   test("finds what a stand-in does wrong that knows neither client ids nor positions", async () => {
     const { code, result } = await jitter(shellCommand("src/load/fake_server.ts"), "--wait", "3");
     expect(code).toBe(1);
