@@ -5,6 +5,8 @@ export interface BannerFacts {
   readonly http: string;
   readonly tcp: string;
   readonly ws: string;
+  /** Of the HTTP socket, as a word for a shell; undefined: HTTP has a port. */
+  readonly unixPath?: string | undefined;
   readonly data: string;
   readonly sync: "full" | "normal";
   readonly tokens: readonly { readonly account: string; readonly token: string }[];
@@ -31,8 +33,9 @@ export function banner(facts: BannerFacts, colors: boolean): string {
     `  ${bold("Petrel")} ${facts.version} ${dim(`on ${facts.runtime}, ready in ${facts.startMs} ms`)}`,
     "",
     ...pages(facts).map((line) => bold(line)),
-    "",
-    `  Health      ${facts.http}/health   ${facts.http}/ready   ${facts.http}/metrics`,
+    ...(facts.unixPath === undefined
+      ? ["", `  Health      ${facts.http}/health   ${facts.http}/ready   ${facts.http}/metrics`]
+      : [`  Health      curl --unix-socket ${facts.unixPath} http://localhost/ready`]),
     `  WebSocket   ${facts.ws}`,
     `  TCP         ${facts.tcp}`,
     `  Messages    ${facts.data}/messages.db`,
@@ -56,7 +59,8 @@ export function banner(facts: BannerFacts, colors: boolean): string {
 }
 
 /** Links to the chat page, first of all. */
-function pages({ demo, http }: BannerFacts): string[] {
+function pages({ demo, http, unixPath }: BannerFacts): string[] {
+  if (unixPath !== undefined) return []; // browsers come through a reverse proxy, whose address is not known here
   if (!demo) return [`  Chat        ${http}/   (asks for a token)`];
   return [
     `  Chat        ${http}/?as=ann&to=bob`,

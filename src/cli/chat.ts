@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { dial } from "#runtime";
 import { systemClock } from "../base/clock.ts";
@@ -20,10 +21,11 @@ const FLAGS = [
   {
     name: "url",
     value: "url",
-    help: "ws://, wss:// or tcp://; several joined by commas are tried in turn",
+    help: "ws://, wss://, tcp:// or tls://; several joined by commas are tried in turn",
     preset: "ws://localhost:8000",
   },
   { name: "token", value: "token", help: "Your login token; without one it is made with the secret of `petrel dev`" },
+  { name: "ca", value: "file", help: "Certificates (PEM) that sign the server's, in place of the usual authorities" },
   { name: "app", value: "name", help: "Which app", preset: "kim" },
   {
     name: "device",
@@ -47,6 +49,8 @@ interface ChatOptions {
   readonly to: string;
   readonly urls: readonly string[];
   readonly token: string | undefined;
+  /** PEM. */
+  readonly ca: string | undefined;
   readonly app: string;
   readonly device: string;
   readonly data: string;
@@ -71,7 +75,7 @@ export async function chatMain(args: readonly string[]): Promise<number> {
     url: urls,
     token: options.token ?? (() => freshToken(options)),
     device,
-    connect: connectWith(dial),
+    connect: connectWith(dial, { ca: options.ca }),
     // A pipe keeps no place: it only sends, and the terminal's inbox is left alone.
     storage: terminal ? new FileStorage(chatFile(data, app, as, device), true) : new MemoryStorage(),
   });
@@ -98,6 +102,18 @@ function claimsOf(token: string): { acc?: unknown; app?: unknown } | undefined {
   }
 }
 
+function readCa(path: string | undefined, problems: string[]): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const pem = readFileSync(path, "utf8");
+    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+    problems.push(`--ca is ${JSON.stringify(path)}: there is no certificate (PEM) in it`);
+  } catch (thrown) {
+    problems.push(`--ca is ${JSON.stringify(path)}: ${thrown instanceof Error ? thrown.message : thrown}`);
+  }
+  return undefined;
+}
+
 /** Made for every login, from the secret as it is then: a server that was set up anew has another. */
 function freshToken({ as, app, data }: ChatOptions): string {
   const secret = findSecret(data);
@@ -118,10 +134,12 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   }
   const urls = url.split(",").map((one) => one.trim());
   for (const one of urls) {
-    if (!/^(wss?|tcp):\/\/./.test(one) || !URL.canParse(one)) {
-      problems.push(`--url is ${JSON.stringify(one)}: expected ws://host:port, wss://host or tcp://host:port`);
+    if (!/^((wss?|tcp|tls):\/\/|(ws|tcp)\+unix:\/)./.test(one) || !URL.canParse(one)) {
+      const kinds = "ws://host:port, wss://host, tcp://host:port or tls://host:port";
+      problems.push(`--url is ${JSON.stringify(one)}: expected ${kinds}`);
     }
   }
+  const ca = readCa(read.values.ca, problems);
   const claims = token === undefined ? undefined : claimsOf(token);
   if (claims && (claims.acc !== as || claims.app !== app)) {
     problems.push(`--token is for ${String(claims.acc)} in app ${String(claims.app)}, not for ${as} in app ${app}`);
@@ -129,5 +147,5 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   if (problems.length === 0 && token === undefined && findSecret(data) === undefined) {
     problems.push(noSecret(data, "--token"));
   }
-  return problems.length > 0 ? problems : { as, to, urls, token, app, device, data: dataFolder(data) };
+  return problems.length > 0 ? problems : { as, to, urls, token, ca, app, device, data: dataFolder(data) };
 }

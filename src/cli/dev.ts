@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import * as runtime from "#runtime";
@@ -41,7 +42,8 @@ export async function devMain(args: readonly string[]): Promise<number> {
   const { settings } = read;
   const startedMs = systemClock.mono();
   const log = openLog({ level: settings.log });
-  const demo = settings.demo === "on" || settings.demo === "auto" && isLoopback(settings.http.hostname);
+  const demo = settings.demo === "on" ||
+    settings.demo === "auto" && isLoopback(settings.http.hostname) && settings.trustedProxies === undefined;
   let system;
   try {
     const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes);
@@ -57,20 +59,24 @@ export async function devMain(args: readonly string[]): Promise<number> {
       account,
       token: makeToken({ acc: account, app: "kim", exp: expires }, system.hmac),
     }));
+    const caFlag = isSelfSigned(settings.tlsCert) ? ` --ca ${quoted(settings.tlsCert!)}` : "";
     const facts = {
       version: manifest.version,
       runtime: `${runtime.name} ${runtime.version}`,
       http: reachable(system.http, settings.http),
       ws: reachable(system.ws, settings.http),
       tcp: reachable(system.tcp, settings.tcp),
+      unixPath: settings.http.unix && quoted(settings.http.unix),
       data: settings.data,
       sync: settings.sync,
       tokens,
       demo,
       command: petrelCommand(runtime.name, process.execPath, INSTALLED),
       startMs: Math.round(systemClock.mono() - startedMs),
-      wsFlag: isDefault(settings.http, 8000) ? "" : ` --url ${reachable(system.ws, settings.http)}`,
-      tcpFlag: ` --url ${reachable(system.tcp, settings.tcp)}`,
+      wsFlag: isDefault(settings.http, 8000) && settings.tlsCert === undefined
+        ? ""
+        : ` --url ${reachable(system.ws, settings.http)}${caFlag}`,
+      tcpFlag: ` --url ${reachable(system.tcp, settings.tcp)}${caFlag}`,
       dataFlag: settings.data === "./data" ? "" : ` --data ${quoted(settings.data)}`,
     };
     console.log(banner(facts, process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined));
@@ -83,6 +89,13 @@ export async function devMain(args: readonly string[]): Promise<number> {
   }
   await system[Symbol.asyncDispose]();
   return 0;
+}
+
+/** Such a certificate is its own authority: clients have to be told. */
+function isSelfSigned(path: string | undefined): boolean {
+  if (path === undefined) return false;
+  const { issuer, subject } = new X509Certificate(readFileSync(path));
+  return issuer === subject;
 }
 
 function isDefault(at: ListenAt, port: number): boolean {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isName } from "../protocol/names.ts";
-import { isLoopback, parseHostPort } from "./host_port.ts";
+import { parseIpRanges } from "../comm/ip_range.ts";
+import { isLoopback, parseAddress } from "./host_port.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { oneOf, setting, wholeNumber } from "./setting.ts";
 
@@ -9,16 +10,52 @@ const WELL_KNOWN_SECRET = "jwt-1sNzdiSgnNuxyq2g7xml2JvLArU";
 /** RFC 7518 section 3.2: a key of HS256 has at least the size of its hash. */
 const SECRET_BYTES = 32;
 
-const ADDRESS = "host:port, IPv6 in brackets: [::1]:8000";
+const ADDRESS = "host:port, IPv6 in brackets: [::1]:8000, or unix:/path";
 
 /** The settings of `petrel dev`: every role in one process. */
 export const DevSettings = z.strictObject({
   http: setting(
-    { value: "host:port", preset: "localhost:8000", help: "Pages, HTTP API, and WebSocket clients on any path" },
+    {
+      value: "host:port",
+      preset: "localhost:8000",
+      help: "Pages, HTTP API, and WebSocket clients on any path; or unix:/path",
+    },
     ADDRESS,
-    parseHostPort,
+    parseAddress,
   ),
-  tcp: setting({ value: "host:port", preset: "localhost:8001", help: "TCP clients" }, ADDRESS, parseHostPort),
+  tcp: setting(
+    { value: "host:port", preset: "localhost:8001", help: "TCP clients; or unix:/path" },
+    ADDRESS,
+    parseAddress,
+  ),
+  tlsCert: setting(
+    { value: "file", help: "Serves HTTPS, wss and TLS on TCP with this certificate (PEM, its chain behind it)" },
+    "a file",
+    (text) => text || undefined,
+  ),
+  tlsKey: setting(
+    { value: "file", help: "The certificate's key (PEM, not encrypted); both files are read again when they change" },
+    "a file",
+    (text) => text || undefined,
+  ),
+  trustedProxies: setting(
+    {
+      value: "list",
+      help: "Proxies whose X-Forwarded-For is believed and that send a PROXY header on TCP: addresses, ranges, unix",
+    },
+    "addresses like 10.0.0.1, ranges like 10.0.0.0/8 or fd00::/8, or unix, joined by commas",
+    parseIpRanges,
+  ),
+  domain: setting(
+    { value: "url", help: "The URL that the router tells clients for this gateway, e.g. wss://chat.example" },
+    "ws://, wss://, tcp:// or tls:// with a host",
+    (text) => isClientUrl(text) ? text : undefined,
+  ),
+  public: setting(
+    { value: "list", help: "More URLs for clients, told after the domain; without both, the one they asked with" },
+    "URLs like wss://a.example or tls://a.example:8001, joined by commas",
+    parseClientUrls,
+  ),
   data: setting(
     { value: "folder", preset: "./data", help: "Messages and the token secret made for development" },
     "a folder",
@@ -97,10 +134,17 @@ export const DevSettings = z.strictObject({
     (text) => text,
   ),
 }).superRefine((settings, ctx) => {
-  const { http, tcp, tokenSecret } = settings;
+  const { http, tcp, tokenSecret, tlsCert, tlsKey } = settings;
   const problem = (key: string, message: string) => ctx.addIssue({ code: "custom", path: [key], message });
   if (http.port !== 0 && http.port === tcp.port && http.hostname === tcp.hostname) {
     problem("tcp", "expected another address than http has");
+  }
+  if (http.unix !== undefined && http.unix === tcp.unix) problem("tcp", "expected another path than http has");
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    if (tlsCert === undefined) problem("tlsKey", "it needs the certificate too: PETREL_TLS_CERT");
+    else problem("tlsCert", "it needs its key too: PETREL_TLS_KEY");
+  } else if (tlsCert !== undefined && http.unix !== undefined && tcp.unix !== undefined) {
+    problem("tlsCert", "nothing would use it: unix sockets have no TLS");
   }
   if (tokenSecret === undefined || isLoopback(http.hostname) && isLoopback(tcp.hostname)) return;
   if (tokenSecret === WELL_KNOWN_SECRET) problem("tokenSecret", "everybody knows this one; it only works on localhost");
@@ -110,6 +154,15 @@ export const DevSettings = z.strictObject({
 });
 
 export type DevSettings = z.infer<typeof DevSettings>;
+
+function parseClientUrls(text: string): readonly string[] | undefined {
+  const urls = text.split(",").map((one) => one.trim());
+  return urls.every(isClientUrl) ? urls : undefined;
+}
+
+function isClientUrl(text: string): boolean {
+  return /^(wss?|tcp|tls):\/\/[^\s/]/.test(text) && URL.canParse(text);
+}
 
 function parseOrigins(text: string): readonly string[] | undefined {
   const origins = text.split(",").map((origin) => origin.trim().replace(/\/$/, ""));

@@ -5,7 +5,8 @@ import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
 import { CHANNEL_RULES } from "../comm/channel_rules.ts";
-import type { HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
+import { behindProxies } from "../comm/forwarded.ts";
+import type { Fetch, HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
 import { Server } from "../comm/server.ts";
 import { MemoryLink } from "../container/memory_link.ts";
 import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
@@ -21,11 +22,14 @@ import { LogicServer } from "../services/logic/logic.ts";
 import { monitorApp } from "../services/monitor/app.ts";
 import { pageApp } from "../services/page/app.ts";
 import { demoTokenApp } from "../services/page/demo_token.ts";
+import { routerApp } from "../services/router/app.ts";
+import { localGateways } from "../services/router/local_gateways.ts";
 import { MemorySessionStore } from "../session/memory.ts";
 import { readFaults } from "./faults.ts";
 import { pageLoader } from "./load_page.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
+import { TlsFiles } from "./tls_files.ts";
 import { openRevocationFile, revocationFile } from "./revocation_file.ts";
 
 export interface DevConfig {
@@ -40,6 +44,14 @@ export interface DevConfig {
   readonly messageRate: number;
   readonly connectionsPerIp: number;
   readonly origins: readonly string[];
+  /** TLS on every port, from these two files. */
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  /** Which peers are proxies; `unix` for those on unix sockets. */
+  readonly trustedProxies?: ((ip: string) => boolean) | undefined;
+  /** What the router tells clients in place of the address they asked with. */
+  readonly domain?: string | undefined;
+  readonly public?: readonly string[] | undefined;
   readonly drainMs: number;
   readonly fault: string | undefined;
   /** May anybody have a token for any name, as the chat page needs it? Default: no. */
@@ -60,7 +72,7 @@ export interface Deadlines {
 
 /** A running system. Disposing stops it gracefully. */
 export interface DevSystem extends AsyncDisposable {
-  /** `http://localhost:8000`, with the port really bound. */
+  /** `http://localhost:8000`, with the port really bound; `https:` with TLS, `http+unix:/path`, and likewise the others. */
   readonly http: string;
   readonly ws: string;
   readonly tcp: string;
@@ -86,6 +98,10 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   const clock = systemClock;
   const metrics = new Metrics();
   stack.use(measureProcess(metrics, clock));
+  const { tlsCert, tlsKey, trustedProxies: isProxy } = config;
+  const tls = tlsCert === undefined || tlsKey === undefined
+    ? undefined
+    : stack.use(await TlsFiles.open({ cert: tlsCert, key: tlsKey }, { clock, log, metrics }));
   const faults = readFaults(config.fault, clock);
   const store = stack.use(
     await openSqliteStore({
@@ -150,7 +166,13 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     "/",
     monitorApp({
       problem: () => store.health().problem ?? (gateway.ready ? undefined : "no logic server"),
-      facts: () => ({ version: manifest.version, runtime: runtime.name, sync: config.sync, channels: gateway.size }),
+      facts: () => ({
+        version: manifest.version,
+        runtime: runtime.name,
+        sync: config.sync,
+        channels: gateway.size,
+        ...(tls && { tlsDaysLeft: Math.floor(tls.daysLeft) }),
+      }),
       metrics: () => prometheusText(metrics),
     }),
   );
@@ -162,11 +184,15 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     "/",
     demoTokenApp({ sign: (account) => demoToken(account, hmac), clock, on: demo, ownName: config.http.hostname }),
   );
+  const told = [...(config.domain === undefined ? [] : [config.domain]), ...(config.public ?? [])];
+  app.route("/", routerApp({ pick: localGateways(told), clock, origins }));
   app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
 
-  const tcp = await runtime.listenTcp({ ...config.tcp, clock, log }, server.accept);
+  const options = { clock, log, ...(tls && { tls }), ...(isProxy && { isProxy }) };
+  const tcp = await runtime.listenTcp({ ...config.tcp, ...options }, server.accept);
   server.listening(tcp);
-  const http = await runtime.serveHttp({ ...config.http, clock, log }, (request, env) => app.fetch(request, env));
+  const fetch: Fetch = (request, env) => app.fetch(request, env);
+  const http = await runtime.serveHttp({ ...config.http, ...options }, isProxy ? behindProxies(isProxy, fetch) : fetch);
   server.listening(http);
   log.info("started", { http: http.url, tcp: tcp.url, data: config.data, sync: config.sync });
 

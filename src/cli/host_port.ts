@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { ListenAt } from "../comm/ports.ts";
 
 /**
@@ -13,8 +14,15 @@ export function parseHostPort(text: string): ListenAt | undefined {
   return { hostname: name || "0.0.0.0", port };
 }
 
-/** As `parseHostPort` reads it. */
-export function formatHostPort({ hostname, port }: ListenAt): string {
+/** As `parseHostPort`, or `unix:/run/petrel/petrel.sock`, whose folder may be relative. */
+export function parseAddress(text: string): ListenAt | undefined {
+  const path = /^unix:([^\0]+)$/.exec(text)?.[1];
+  return path === undefined ? parseHostPort(text) : { hostname: "", port: 0, unix: resolve(path) };
+}
+
+/** As `parseAddress` reads it. */
+export function formatHostPort({ hostname, port, unix }: ListenAt): string {
+  if (unix !== undefined) return `unix:${unix}`;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 

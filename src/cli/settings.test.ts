@@ -35,6 +35,11 @@ describe("readSettings", () => {
     expect(settings({})).toEqual({
       http: { hostname: "localhost", port: 8000 },
       tcp: { hostname: "localhost", port: 8001 },
+      tlsCert: undefined,
+      tlsKey: undefined,
+      trustedProxies: undefined,
+      domain: undefined,
+      public: undefined,
       data: "./data",
       sync: "full",
       log: "info",
@@ -49,6 +54,31 @@ describe("readSettings", () => {
       drainMs: 500,
       fault: undefined,
     });
+  });
+
+  test("unix sockets, proxies and public addresses are read, and what cannot be is named", () => {
+    const read = settings({ env: { PETREL_HTTP: "unix:/run/a.sock", PETREL_TRUSTED_PROXIES: "unix,10.0.0.0/8" } });
+    expect(read.http).toEqual({ hostname: "", port: 0, unix: "/run/a.sock" });
+    expect([read.trustedProxies!("10.9.8.7"), read.trustedProxies!("11.0.0.1")]).toEqual([true, false]);
+    expect(settings({ argv: ["--public", "wss://a.example, tls://b.example:1"] }).public).toEqual([
+      "wss://a.example",
+      "tls://b.example:1",
+    ]);
+    expect(problems({ argv: ["--http=unix:/a", "--tcp=unix:/a"] })).toEqual([
+      '--tcp is "unix:/a": expected another path than http has',
+    ]);
+    expect(problems({ argv: ["--tls-cert=a"] })).toEqual(['--tls-cert is "a": it needs its key too: PETREL_TLS_KEY']);
+    expect(problems({ argv: ["--tls-key=a"] })).toEqual([
+      '--tls-key is "a": it needs the certificate too: PETREL_TLS_CERT',
+    ]);
+    expect(problems({ argv: ["--http=unix:/a", "--tcp=unix:/b", "--tls-cert=c", "--tls-key=k"] })).toEqual([
+      '--tls-cert is "c": nothing would use it: unix sockets have no TLS',
+    ]);
+    for (
+      const wrong of ["--trusted-proxies=10.0.0.0/40", "--domain=chat.example", "--public=wss://a,b", "--http=unix:"]
+    ) {
+      expect(problems({ argv: [wrong] })[0]).toMatch(/: expected /);
+    }
   });
 
   test("flags win over variables, variables over the file, the file over defaults", () => {
@@ -91,7 +121,7 @@ describe("readSettings", () => {
     {
       name: "an address without a port",
       env: { PETREL_HTTP: "localhost" },
-      problem: `PETREL_HTTP is "localhost": expected host:port, IPv6 in brackets: [::1]:8000`,
+      problem: `PETREL_HTTP is "localhost": expected host:port, IPv6 in brackets: [::1]:8000, or unix:/path`,
     },
     { name: "a number too large", file: { node: 1024 }, problem: /^node in petrel\.json is 1024: expected a whole/ },
     { name: "half a number", argv: ["--devices=1.5"], problem: /^--devices is "1\.5": expected a whole number/ },

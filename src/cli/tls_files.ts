@@ -125,7 +125,8 @@ async function readPair({ cert, key }: TlsPaths): Promise<TlsPair> {
 }
 
 async function read(what: string, path: string): Promise<string> {
-  const refuse = (why: string, cause?: unknown) => new ImError("CONFIG", `Cannot read ${what} ${path}: ${why}`, { cause });
+  const refuse = (why: string, cause?: unknown) =>
+    new ImError("CONFIG", `Cannot read ${what} ${path}: ${why}`, { cause });
   let size;
   try {
     size = (await stat(path)).size;

@@ -19,9 +19,8 @@ export function clientBehind(peer: string, forwardedFor: string | null, isProxy:
 }
 
 /** The routes behind this see the client, and whether it came over TLS, in place of a trusted proxy. */
-export function behindProxies(isProxy: (ip: string) => boolean, fetch: Fetch): Fetch {
-  return (request, env) =>
-    isProxy(env.remoteIp) ? fetch(request, new ForwardedEnv(env, request, isProxy)) : fetch(request, env);
+export function behindProxies(isProxy: (ip: string) => boolean, routes: Fetch): Fetch {
+  return (request, env) => routes(request, isProxy(env.remoteIp) ? new ForwardedEnv(env, request, isProxy) : env);
 }
 
 class ForwardedEnv implements HttpEnv {
@@ -33,7 +32,7 @@ class ForwardedEnv implements HttpEnv {
     this.#env = env;
     this.remote = clientBehind(env.remote, headers.get("x-forwarded-for"), isProxy);
     // The first of several is what the client used.
-    const proto = headers.get("x-forwarded-proto")?.split(",")[0]!.trim().toLowerCase();
+    const proto = (headers.get("x-forwarded-proto") ?? "").split(",")[0]!.trim().toLowerCase();
     this.secure = proto === "https" || proto === "wss" || (proto !== "http" && proto !== "ws" && env.secure);
   }
 

@@ -68,7 +68,10 @@ export class ProxyOpening extends Deadline implements SocketEvents {
     const header = readProxyHeader(head);
     if (header === "more") return;
     this.#env.wheel.remove(this);
-    if (header === "bad") return this.#socket.destroy();
+    if (header === "bad") {
+      this.#env.log.warn("a trusted proxy sent no PROXY header", { remote: this.#socket.remote });
+      return this.#socket.destroy();
+    }
     this.#owner = this.#begin(header.remote);
     if (head.length > header.bytes) this.#owner.data(head.subarray(header.bytes));
   }
