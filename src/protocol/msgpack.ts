@@ -1,5 +1,6 @@
 import { ImError } from "../base/errors.ts";
 import { type BodyCodec, MAX_DEPTH } from "./body_codec.ts";
+import { Interner } from "./intern.ts";
 import { fromNamed, toNamed } from "./named_fields.ts";
 import { readText, textSize, writeText } from "./utf8.ts";
 
@@ -10,9 +11,13 @@ import { readText, textSize, writeText } from "./utf8.ts";
 export const msgpack: BodyCodec = {
   content: "msgpack",
   encode(type, message) {
-    const writer = new Writer();
-    writer.value(toNamed(type, message, (wide) => wide));
-    return writer.bytes();
+    const named = toNamed(type, message, (wide) => wide);
+    // Nothing in here calls out, so one writer is enough; after an error it is not trusted again.
+    const used = writer ?? new Writer();
+    writer = undefined;
+    used.value(named);
+    writer = used;
+    return used.take();
   },
   decode(type, bytes) {
     if (bytes.length === 0) return fromNamed(type, {});
@@ -26,14 +31,26 @@ export const msgpack: BodyCodec = {
   },
 };
 
+let writer: Writer | undefined;
+
+/** A writer that was used for more than this gives its buffer back. */
+const KEPT = 64 << 10;
+
 /** What `toNamed` gives: objects, lists, texts, 32-bit numbers, bigints, true and false. */
 class Writer {
   #buffer = new Uint8Array(256);
   #view = new DataView(this.#buffer.buffer);
   #at = 0;
 
-  bytes(): Uint8Array {
-    return this.#buffer.slice(0, this.#at);
+  /** The bytes written, as an array of their own; starts over. */
+  take(): Uint8Array {
+    const out = this.#buffer.slice(0, this.#at);
+    this.#at = 0;
+    if (this.#buffer.length > KEPT) {
+      this.#buffer = new Uint8Array(KEPT);
+      this.#view = new DataView(this.#buffer.buffer);
+    }
+    return out;
   }
 
   value(value: unknown): void {
@@ -192,18 +209,24 @@ class Reader {
     if (depth >= MAX_DEPTH) throw new RangeError("nests too deep");
     const map: Record<string, unknown> = Object.create(null);
     for (let i = 0; i < count; i++) {
-      const key = this.#value(depth + 1);
+      const key = this.#name(depth + 1);
       const value = this.#value(depth + 1);
       if (typeof key === "string") map[key] = value;
     }
     return map;
   }
 
+  /** Short texts, as our names are, come again and again. */
+  #name(depth: number): unknown {
+    const tag = this.#bytes[this.#at]!;
+    if ((tag & 0xe0) !== 0xa0) return this.#value(depth);
+    const start = this.#step(1 + (tag & 31)) + 1;
+    return checked(names.read(this.#bytes, start, this.#at));
+  }
+
   #text(size: number): string {
     const start = this.#step(size);
-    const text = readText(this.#bytes, start, start + size);
-    if (text === undefined) throw new TypeError("text is not UTF-8");
-    return text;
+    return checked(readText(this.#bytes, start, start + size));
   }
 
   #skip(size: number): symbol {
@@ -227,3 +250,9 @@ class Reader {
 }
 
 const SIZES = [1, 2, 4] as const;
+const names = new Interner(128);
+
+function checked(text: string | undefined): string {
+  if (text === undefined) throw new TypeError("text is not UTF-8");
+  return text;
+}
