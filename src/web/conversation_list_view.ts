@@ -63,7 +63,7 @@ function makeItem(ui: Ui, key: ConversationKey): Item {
     node: h("li", {}, button),
     update({ last, unread }, selected) {
       setText(time, last ? shortTime(last.timeMs, Date.now(), words) : "");
-      setText(said, last ? (last.own ? `${words.you}: ` : "") + preview(last.body) : "");
+      setText(said, last ? (last.own ? words.says(words.you) : "") + preview(last.body) : "");
       setText(badge, unread === 0 ? "" : unread > 99 ? "99+" : String(unread));
       badge.hidden = unread === 0;
       setAttribute(badge, "aria-label", words.unread(unread));

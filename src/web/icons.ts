@@ -12,8 +12,9 @@ const PATHS = {
   sun:
     "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
   leave: "M14 4h5v16h-5M3.5 12H14M10 8l4 4-4 4",
+  /** Wings over a wave. */
   bird:
-    "M2.5 9.5c3.6-1.6 6.4-.7 9.5 3.6 3.1-4.3 5.9-5.2 9.5-3.6M2.5 18c1.6-1.3 3.2-1.3 4.8 0s3.2 1.3 4.7 0 3.2-1.3 4.8 0 3.1 1.3 4.7 0",
+    "M1.5 8.5C5.5 4.5 9.5 5.6 12 10.2c2.5-4.6 6.5-5.7 10.5-1.7-3.8-.9-6.9.9-8.6 4.5-.6 1.3-1 1.9-1.9 1.9s-1.3-.6-1.9-1.9C8.4 9.4 5.3 7.6 1.5 8.5z|M5 20.2c1.2-.9 2.3-.9 3.5 0s2.3.9 3.5 0 2.3-.9 3.5 0 2.3.9 3.5 0",
 } as const;
 
 /** A line drawing; what it means is said by the text or label beside it. */
@@ -23,8 +24,10 @@ export function icon(name: keyof typeof PATHS, size = 20): SVGSVGElement {
     svg.setAttribute(key, String(value));
   }
   svg.classList.add("icon", `icon-${name}`);
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
+  for (const line of PATHS[name].split("|")) {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", line);
+    svg.append(path);
+  }
   return svg;
 }

@@ -151,8 +151,13 @@ function writeAddress(): void {
 function changeLanguage(): void {
   language = language === "en" ? "zh" : "en";
   remember("language", language);
+  showAnew();
+}
+
+/** The same screen in other words or colours. */
+function showAnew(): void {
   if (session) showChat(session, false);
-  else showLogin({ account: valueOf("account"), peer: valueOf("peer"), token: valueOf("token") });
+  else if (screen) showLogin({ account: valueOf("account"), peer: valueOf("peer"), token: valueOf("token") });
 }
 
 function changeTheme(): void {
@@ -164,7 +169,7 @@ function valueOf(id: string): string {
   return input instanceof HTMLInputElement || input instanceof HTMLTextAreaElement ? input.value : "";
 }
 
-startTheme(() => {});
+startTheme(showAnew);
 const asked = new URLSearchParams(location.search);
 const account = asked.get("as") ?? "";
 const peer = asked.get("to") ?? "";

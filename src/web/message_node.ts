@@ -21,7 +21,9 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
   const bubble = h(
     "div",
     { class: "bubble" },
-    group ? h("bdi", { class: "sender" }, entry.sender) : undefined,
+    group
+      ? h("bdi", { class: "sender" }, entry.sender)
+      : h("span", { class: "for-readers" }, words.says(entry.own ? words.you : entry.sender)),
     ...textNodes(entry.body, words),
     h("span", { class: "meta" }, time, mark),
   );
@@ -53,7 +55,7 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
       if (before && entry === before.entry && first === before.first && last === before.last) return;
       before = row;
       shown = entry;
-      const { state, own, sender, messageId, timeMs } = entry;
+      const { state, own, messageId, timeMs } = entry;
       setAttribute(node, "data-state", state);
       setAttribute(node, "data-client-id", clientIdOf(entry) || undefined);
       setAttribute(node, "data-id", messageId || undefined);
@@ -62,7 +64,6 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
       const clock = clockTime(timeMs, words);
       setText(time, clock);
       setAttribute(time, "datetime", new Date(timeMs).toISOString());
-      setAttribute(node, "aria-label", words.bubble(own ? words.you : sender, clock));
       const now = own ? state : "";
       if (now !== marked) {
         marked = now;

@@ -25,8 +25,8 @@ export function noticeView(ui: Ui): View {
   act.addEventListener("click", () => {
     const { trouble } = session;
     if (trouble?.kind === "offline") session.retryNow();
-    else if (trouble?.kind === "expired" || trouble?.kind === "refused") ui.signInAgain();
-    else session.connect();
+    else if (trouble?.kind === "kicked" || trouble?.kind === "closed") session.connect();
+    else ui.signInAgain();
   });
 
   function update(): void {

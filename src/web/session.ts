@@ -9,7 +9,7 @@ import { Tabs } from "./tabs.ts";
 /** Why the chat does not go on as usual. */
 export type Trouble =
   | { readonly kind: "offline"; readonly draining: boolean; readonly retryAtMs: number | undefined }
-  | { readonly kind: "kicked" | "expired" | "refused" }
+  | { readonly kind: "kicked" | "expired" | "refused" | "revoked" }
   | { readonly kind: "closed"; readonly reason: string };
 
 /** A server that said it shuts down is expected back within so long. */
@@ -218,5 +218,6 @@ function troubleOf(why: CloseReason, error: ImError): Trouble {
   if (why.code === CLOSE.KICKED.code) return { kind: "kicked" };
   if (why.code === CLOSE.TOKEN_EXPIRED.code) return { kind: "expired" };
   if (why.code === CLOSE.UNAUTHORIZED.code) return { kind: "refused" };
+  if (why.code === CLOSE.REVOKED.code) return { kind: "revoked" };
   return { kind: "closed", reason: why.code === CLOSE.NORMAL.code ? error.message : why.reason };
 }

@@ -1,13 +1,12 @@
 /** Everything the page says, in one language. The shape of all tables is the English one. */
 export const EN = {
-  name: "English",
   tag: "en",
   /** On the button that changes to the other language. */
   otherLanguage: "中文",
   /** Says what the button says, too. */
   otherLanguageLong: "切换到中文",
   title: "Petrel chat",
-  promise: "Messages that are on disk before they say so.",
+  promise: "A chat where “sent” means: on disk.",
   yourName: "Your name",
   yourNameHint: "ann",
   peerName: "Talk to",
@@ -24,12 +23,13 @@ export const EN = {
   newChat: "New chat",
   newChatWith: "Name",
   open: "Open",
-  cancel: "Cancel",
   noConversations: "Nobody here yet. Start a chat, or wait for one.",
   noConversation: "Choose a conversation, or start one.",
   noMessages: (peer: string) => `Nothing said yet. Say hello to ${peer}.`,
   noMessagesMore: "It is kept even if they are not here: they get it when they come.",
   you: "You",
+  /** Before each message, for screen readers. */
+  says: (who: string) => `${who}: `,
   unread: (count: number) => count === 1 ? "1 unread message" : `${count} unread messages`,
   back: "Back to the conversations",
   messagesWith: (peer: string) => `Messages with ${peer}`,
@@ -40,11 +40,9 @@ export const EN = {
   over: (count: number) => count === 1 ? "1 character too many" : `${count} characters too many`,
   newMessages: (count: number) =>
     count === 0 ? "To the newest" : count === 1 ? "1 new message" : `${count} new messages`,
-  earlier: "Earlier messages",
   showAll: "Show all",
   showLess: "Show less",
   sending: "Sending",
-  waiting: "Waits for the connection",
   durable: "Stored on disk",
   failed: "Not sent",
   sendAgain: "Send again",
@@ -73,6 +71,7 @@ export const EN = {
   signInHere: "Sign in here again",
   expired: "The token has expired.",
   refused: "The server does not accept the token.",
+  revoked: "Access for this account or token was withdrawn.",
   closedFor: (reason: string) => `The server ended the connection: ${reason}.`,
   signInAgain: "Sign in again",
   storageDenied: "This browser keeps nothing here: messages shown in this tab end with it.",
@@ -90,9 +89,6 @@ export const EN = {
   pages: "Pages",
   today: "Today",
   yesterday: "Yesterday",
-  bubble: (who: string, time: string) => `${who}, ${time}`,
-  demoOff: "The demo is off here",
-  noServer: "The server cannot be reached",
 };
 
 export type Words = typeof EN;

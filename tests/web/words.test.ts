@@ -15,6 +15,7 @@ test("both languages say everything, and say something", () => {
   const [en, zh] = [texts(WORDS.en), texts(WORDS.zh)];
   expect(zh.map(([path]) => path)).toEqual(en.map(([path]) => path));
   for (const [path, text] of [...en, ...zh]) {
+    if (path === "gap") continue; // what stands between two sentences
     expect([path, text.trim() !== "" && !text.includes("undefined")]).toEqual([path, true]);
   }
 });
