@@ -19,6 +19,12 @@ const DIST = join(ROOT, "dist");
 const USAGE = `Usage: build.ts [--pack] [--help]
 Builds the npm package into dist/; --pack makes petrel-<version>.tgz of it.`;
 
+/** Started by path, so that no module leads to them. */
+const PROGRAMS = ["src/cli/launch.ts", "src/cli/main.ts", "src/message/sqlite/worker.ts"];
+/** Types are the gate's business; here they are only taken away. */
+const JAVASCRIPT = { noCheck: true, types: [], rewriteRelativeImportExtensions: true };
+const DECLARATIONS = { declaration: true, emitDeclarationOnly: true };
+
 /** Copied as they are: texts, the protocol's definition, and modules that are JavaScript already. */
 const COPIED = /^(README\.md|LICENSE|proto\/.*|src\/.*\.(md|html|css|svg)|src\/(?!web\/).*\.(d\.ts|js))$/;
 
@@ -26,28 +32,40 @@ async function build(): Promise<void> {
   const manifest = await readManifest();
   await rm(DIST, { recursive: true, force: true });
   await rm(join(ROOT, `${manifest.name}-${manifest.version}.tgz`), { force: true }); // it would be another build's
-  run(tool("typescript", "tsc", "-p", "tsconfig.build.json"));
-  run(tool("typescript", "tsc", "-p", "tsconfig.types.json"));
+  const doors = Object.values(manifest.exports);
+  const others = Object.values(manifest.imports).flatMap((paths) => Object.values(paths));
+  await compile([...doors, ...others, ...Object.values(manifest.browser), ...PROGRAMS], JAVASCRIPT);
+  await compile(doors, DECLARATIONS);
   for (const path of ["README.md", "LICENSE", ...await filesIn("proto"), ...await filesIn("src")]) {
     if (COPIED.test(path)) await copy(path);
   }
   await write("package.json", JSON.stringify(packageManifest(manifest), null, 2) + "\n");
-  const doors = await readDoors(ROOT, []);
+  const names = await readDoors(ROOT, []);
   for (const door of SERVER_DOORS) {
-    const names = doors[door]?.filter((name) => !name.startsWith("type ")) ?? [];
-    await write(refusalPath(door), refusal(manifest.name, door, names));
+    const values = names[door]?.filter((name) => !name.startsWith("type ")) ?? [];
+    await write(refusalPath(door), refusal(manifest.name, door, values));
   }
-  await finishModules(Object.values(manifest.browser));
+  await finishModules();
   await write("src/web/page.js", await bundle(join(ROOT, "src/web/main.ts")));
 }
 
-/** Renames what modules call each other; each must then be there, and so must those of package.json `browser`. */
-async function finishModules(instead: readonly string[]): Promise<void> {
+/** These files, and all they import. */
+async function compile(files: readonly string[], compilerOptions: Readonly<Record<string, unknown>>): Promise<void> {
+  const config = {
+    extends: "../tsconfig.json",
+    compilerOptions: { rootDir: "..", outDir: ".", noEmit: false, ...compilerOptions },
+    files: files.map((path) => join("..", path)),
+    include: [],
+  };
+  await write("tsconfig.json", JSON.stringify(config));
+  run(tool("typescript", "tsc", "-p", "dist"));
+  await rm(join(DIST, "tsconfig.json"));
+}
+
+/** Renames what modules call each other; each must then be there. */
+async function finishModules(): Promise<void> {
   const modules = (await filesIn("dist")).filter((path) => /\.(d\.ts|js)$/.test(path));
   const missing: string[] = [];
-  for (const path of instead.map((one) => one.replace("./", "dist/").replace(/\.ts$/, ".js"))) {
-    if (!modules.includes(path)) missing.push(`package.json browser: there is no ${path}`);
-  }
   for (const path of modules) {
     const text = toJsSpecifiers(await readFile(join(ROOT, path), "utf8"));
     await writeFile(join(ROOT, path), text);
@@ -57,7 +75,7 @@ async function finishModules(instead: readonly string[]): Promise<void> {
     }
   }
   if (missing.length > 0) {
-    throw new Error(`Cannot build: name it in tsconfig.build.json if it is a program\n${missing.join("\n")}`);
+    throw new Error(`Cannot build: a program is named in PROGRAMS of scripts/build.ts\n${missing.join("\n")}`);
   }
 }
 

@@ -3,7 +3,7 @@
  * from it on Bun and on Deno, the SDK chats from Bun, Deno, Node 22 and bundles for browsers, types fit strict programs.
  */
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { type Child, ROOT, start } from "../tests/support/processes.ts";
@@ -66,6 +66,8 @@ async function checkPackage(root: string): Promise<string[]> {
     run("types with bundler", tool("typescript", "tsc", "-p", "tsconfig.bundler.json")),
   ]);
   await run("npx petrel", ["npx", "--no-install", "--loglevel=error", "petrel", "--version"], "petrel ");
+  const bare = `exec env PATH=/nowhere "$(command -v node)" node_modules/petrel/src/cli/launch.js dev`;
+  await run("petrel where there is neither Bun nor Deno", ["sh", "-c", bare], "npm install bun", 1);
   await run("petrel/server on Bun", [...BUN, "run_server.mjs"], "Gateway LogicServer");
   await run("petrel/server on Deno", [...DENO, "run_server.mjs"], "Gateway LogicServer");
   await run("petrel/server on Node", [...NODE, "run_server.mjs"], REFUSED, 1);
@@ -73,6 +75,10 @@ async function checkPackage(root: string): Promise<string[]> {
   await run("SDK bundled for browsers", bundle, "bundle.js");
   const left = (await readFile(join(project, "bundle.js"), "utf8")).match(/\b(?:from|require\()\s*["'][^"']+["']/g);
   if (left) problems.push(`SDK bundled for browsers: still wants ${left.join(", ")}`);
+  await writeFile(join(project, "one.ts"), `export { crc32 } from "petrel/protocol";`);
+  await run("one function bundled", [...BUN, "build", "one.ts", "--minify", "--outfile=one.js"], "one.js");
+  const { size } = await stat(join(project, "one.js"));
+  if (size > 1_000) problems.push(`one function bundled: ${size} bytes, so package.json sideEffects lacks something`);
 
   await withServer("bunx petrel dev", [...BUN, "x", "petrel", "dev"], project, problems, async (client) => {
     await run("SDK on Bun", [...BUN, ...client("from Bun")], chatted("from Bun"));

@@ -18,6 +18,15 @@ export interface SourceManifest {
 /** Doors that open on Bun and Deno only; elsewhere their users get `refusal` with its plain error. */
 export const SERVER_DOORS: ReadonlySet<string> = new Set(["./server"]);
 
+/** Programs, and modules that change something when they are loaded; bundlers leave out any other that nobody uses. */
+const SIDE_EFFECTS: readonly string[] = [
+  "./src/cli/*.js",
+  "./src/load/main.js",
+  "./src/message/sqlite/worker.js",
+  "./src/refusals/*.js",
+  "./src/runtime/*/mod.js",
+];
+
 /** Where the modules for all other runtimes are, from the package's root. */
 export function refusalPath(door: string): string {
   return `./src/refusals/${door.slice(2)}.js`;
@@ -44,6 +53,7 @@ export function packageManifest(source: SourceManifest): Record<string, unknown>
     engines: mapValues(source.engines, (wanted) => /^\d/.test(wanted) ? `>=${wanted}` : wanted),
     bin: { [name]: "src/cli/launch.js" },
     files: ["src", "proto"],
+    sideEffects: SIDE_EFFECTS,
     exports: {
       ...Object.fromEntries(Object.entries(source.exports).map(([door, path]) => [door, conditions(door, path)])),
       "./package.json": "./package.json",
