@@ -4,8 +4,6 @@ import { type Logger, silent } from "../base/logger.ts";
 import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { pkt } from "../protocol/gen/pkt.js";
-import type { Meta } from "../protocol/header.ts";
-import { META, textMeta } from "../protocol/meta.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { Acker } from "./ack.ts";
 import { Addresses } from "./addresses.ts";
@@ -18,12 +16,12 @@ import { Events, type Listener } from "./events.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, messageOfPush, messageOfRow } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import { checkDevice, type ClientEvents, type ClientOptions, codecOf, type TalkOptions } from "./options.ts";
+import { checkDevice, type ClientEvents, type ClientOptions, codecOf, loginMeta, type TalkOptions } from "./options.ts";
 import { idMaker, random } from "./random.ts";
 import { type ClientState, type Credentials, Reconnector } from "./reconnector.ts";
 import { checkMessage, Outgoing, type SentMessage } from "./sent_message.ts";
 import { connectWebSocket } from "./socket.ts";
-import type { SavedPosition } from "./storage.ts";
+import type { SavedMessage, SavedPosition } from "./storage.ts";
 import { StorageKeeper } from "./storage_keeper.ts";
 import { onWake } from "./wake.ts";
 
@@ -32,7 +30,16 @@ const LAST_HANDLER_MS = 1_000;
 /**
  * A client of one account on one device. It stays connected until `close()` or until the server says not to come
  * back; hands over every message once and in the order of the inbox; sends messages in order per destination, each
- * stored once however often the connection breaks. Runs wherever there is WebSocket: browsers, Bun, Deno.
+ * stored once however often the connection breaks. Runs wherever there is WebSocket: browsers, Bun, Deno, Node 22.
+ *
+ *   const client = new PetrelClient({ url: "wss://chat.example.com", token: () => fetchToken() });
+ *   client.onMessage(({ sender, body }) => show(sender, body));
+ *   client.on("state", ({ state }) => banner(state === "online" ? "" : "offline"));
+ *   client.on("sent", ({ id, state }) => mark(id, state)); // "durable" or "failed"; after a reload also "sending"
+ *   await client.login();
+ *   const { id } = client.talk("bob", "hello"); // "sending" from here on, also while offline
+ *
+ * In a page, give each tab a device of its own: `claimDevice`.
  */
 export class PetrelClient {
   readonly #options: ClientOptions;
@@ -53,6 +60,8 @@ export class PetrelClient {
   #endWake: (() => void) | undefined;
   #account = "";
   #channelId = "";
+  /** Stopped: what waited then, which the storage keeps for the next client. */
+  #left: readonly SavedMessage[] | undefined;
   /** The last step whose handlers have run. */
   #handled = { pos: 0, log: 0 };
 
@@ -68,7 +77,7 @@ export class PetrelClient {
     this.#options = options;
     this.#newId = idMaker(rnd);
     this.#events = new Events(log);
-    const kept = { position: () => this.#position(), messages: () => this.#outbox.saved };
+    const kept = { position: () => this.#position(), messages: () => this.#left ?? this.#outbox.saved };
     this.#keeper = new StorageKeeper(kept, clock, rnd, log, (error) => this.#events.emit("storage", { error }));
     if (options.storage) this.#keeper.use(options.storage);
     this.#acker = new Acker(clock);
@@ -85,9 +94,7 @@ export class PetrelClient {
       clock,
       rnd,
     );
-    const meta: Meta[] = [textMeta(META.CAPS, "1")];
-    if (device !== undefined) meta.push(textMeta(META.DEVICE, device));
-    if (codec.content !== "protobuf") meta.push(textMeta(META.CONTENT, codec.content));
+    const meta = loginMeta(device, codec);
     const connect = options.connect ?? connectWebSocket;
     const renewsToken = typeof options.token === "function";
     this.#reconnector = new Reconnector({ addresses, connect, codec, meta, renewsToken, clock, random: rnd, log }, {
@@ -197,14 +204,9 @@ export class PetrelClient {
   async #credentials(): Promise<Credentials> {
     const { token } = this.#options;
     const text = typeof token === "string" ? token : await token();
-    await (this.#loaded ??= this.#loadDefault(text));
+    if (!this.#loaded) this.#keeper.use(defaultStorage(this.#options, text));
+    await (this.#loaded ??= this.#load().then(() => this.#keeper.all()));
     return { token: text, cursor: this.#inbox.cursor, epoch: this.#inbox.epoch };
-  }
-
-  async #loadDefault(token: string): Promise<void> {
-    this.#keeper.use(defaultStorage(this.#options, token));
-    await this.#load();
-    this.#keeper.all();
   }
 
   #online(connection: Connection, login: pkt.LoginResp): void {
@@ -232,6 +234,7 @@ export class PetrelClient {
     this.#endWake?.();
     void this.#delivery.close();
     const error = cause ?? closedError(why);
+    this.#left = this.#outbox.saved;
     this.#outbox.close(error);
     this.#loggedIn?.reject(error);
     if (why.code === CLOSE.KICKED.code) this.#events.emit("kicked", { channelId: this.#channelId });

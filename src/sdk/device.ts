@@ -20,8 +20,8 @@ const NAMES = 64;
  *   const device = await claimDevice();
  *   const client = new PetrelClient({ url, token, device: device.name });
  *
- * Where there are no Web Locks (pages that are not served securely, other runtimes): a random name that survives a
- * reload. Never rejects.
+ * What a closed tab had still to send is sent by the next tab that gets its name. Where there are no Web Locks (pages
+ * that are not served securely, other runtimes): a random name that survives a reload. Never rejects.
  */
 export async function claimDevice(prefix = "web", page: DevicePage = globalThis as DevicePage): Promise<DeviceClaim> {
   const locks = tryTo(() => page.navigator?.locks);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { FakeClock } from "../base/fake_clock.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { USER_TALK } from "./commands.ts";
-import { fakeClient, FakeServer, settle } from "./fake_server.ts";
+import { fakeClient, FakeServer, onlineClient, settle } from "./fake_server.ts";
 import { type ClientStorage, MemoryStorage, type Saved } from "./storage.ts";
 
 async function withLog(server: FakeServer, clock: FakeClock, options: Parameters<typeof fakeClient>[2] = {}) {
@@ -133,6 +133,32 @@ describe("a storage that keeps messages", () => {
     const { position, messages } = await inner.load();
     expect(position).toMatchObject({ cursor: 2, epoch: "one" });
     expect(messages?.map(({ id }) => id)).toEqual([waits.id]);
+  });
+
+  test("what waits when the client ends stays in a storage that had failed and works again", async () => {
+    for (const end of ["close", "kick"] as const) {
+      const server = new FakeServer();
+      const clock = new FakeClock();
+      const storage = new MemoryStorage();
+      const save = storage.savePosition.bind(storage);
+      const { client, closed } = await onlineClient(server, clock, { storage });
+      server.answer = () => "silence";
+      const [first] = [client.talk("ann", "1"), client.talk("ann", "2")];
+      await settle();
+      storage.savePosition = () => Promise.reject(new Error("disk full"));
+      server.say("ann", "bob", "the position moves");
+      await settle();
+      client.talk("ann", "3");
+      storage.savePosition = save;
+      if (end === "close") await client.close();
+      else server.channels[0]!.kick();
+      await settle();
+      clock.advance(60_000);
+      await settle();
+      expect(closed).toHaveLength(1);
+      expect(first!.state).toBe("failed");
+      expect((await storage.load()).messages?.map(({ body }) => body)).toEqual(["1", "2", "3"]);
+    }
   });
 
   test("one that hangs holds up neither the login nor the closing", async () => {

@@ -4,7 +4,9 @@ import type { Logger } from "../base/logger.ts";
 import { protobuf } from "../protocol/bodies.ts";
 import type { BodyCodec } from "../protocol/body_codec.ts";
 import type { CloseReason } from "../protocol/close_reason.ts";
+import type { Meta } from "../protocol/header.ts";
 import { json } from "../protocol/json.ts";
+import { META, textMeta } from "../protocol/meta.ts";
 import { isName } from "../protocol/names.ts";
 import type { Urls } from "./addresses.ts";
 import type { ClientState } from "./reconnector.ts";
@@ -95,4 +97,12 @@ export function codecOf(content: ClientOptions["content"] = "protobuf"): BodyCod
   if (content === "json") return json;
   if (typeof content === "object") return content;
   throw new ImError("CONFIG", `Cannot make client: content is ${content}, expected protobuf, json or a codec`);
+}
+
+/** What a login says of this client. */
+export function loginMeta(device: string | undefined, { content }: BodyCodec): readonly Meta[] {
+  const meta: Meta[] = [textMeta(META.CAPS, "1")];
+  if (device !== undefined) meta.push(textMeta(META.DEVICE, device));
+  if (content !== "protobuf") meta.push(textMeta(META.CONTENT, content));
+  return meta;
 }

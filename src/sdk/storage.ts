@@ -43,7 +43,12 @@ export interface ClientStorage {
   dropMessage?(id: string): Promise<void>;
 }
 
-/** Keeps everything as long as the object lives: a new client that is given the same one goes on where the last stopped. */
+/**
+ * Keeps everything as long as the object lives: a new client that is given the same one goes on where the last stopped.
+ *
+ *   const storage = new MemoryStorage();
+ *   const client = new PetrelClient({ url, token, storage });
+ */
 export class MemoryStorage implements ClientStorage {
   #position: SavedPosition | undefined;
   readonly #messages = new Map<string, SavedMessage>();

@@ -181,6 +181,24 @@ describe("a storage that fails", () => {
     expect(told).toEqual(["STORAGE_FAILED", undefined]);
   });
 
+  test("is tried once more at the end", async () => {
+    for (const works of [true, false]) {
+      const storage = new Breakable();
+      const { keeper, clock, say } = keeperOf(storage);
+      storage.error = full();
+      say("a");
+      say("b");
+      await settle();
+      if (works) storage.error = undefined;
+      await keeper.close();
+      expect((await storage.holds()).ids).toBe(works ? "ab" : "");
+      const { calls } = storage;
+      clock.advance(3_600_000);
+      await settle();
+      expect(storage.calls).toBe(calls);
+    }
+  });
+
   test("at loading: nothing was left; what it holds stays there", async () => {
     const storage = new Breakable();
     await storage.inner.saveMessage(message("z"));

@@ -110,10 +110,16 @@ export class StorageKeeper {
     this.#run((storage) => this.#writeAll(storage));
   }
 
-  /** Nothing more is asked for. Resolves when everything asked for until now has been written, or cannot be. */
+  /**
+   * Nothing more is asked for. A storage that failed is tried once more. Resolves when everything has been written, or
+   * cannot be.
+   */
   close(): Promise<void> {
+    if (!this.#closed && this.#retry) {
+      this.#retry.stop();
+      this.#again();
+    }
     this.#closed = true;
-    this.#retry?.stop();
     return this.#last;
   }
 
@@ -159,11 +165,12 @@ export class StorageKeeper {
 
   #later(): void {
     if (this.#closed || this.#retry || (this.#error && FINAL.has(this.#error.code))) return;
-    this.#retry = this.#clock.after(this.#backoff.next(), () => {
-      this.#retry = undefined;
-      this.#error = undefined; // what is asked for from here on comes behind
-      this.all();
-    });
+    this.#retry = this.#clock.after(this.#backoff.next(), () => this.#again());
+  }
+
+  #again(): void {
+    this.#retry = this.#error = undefined; // what is asked for from here on comes behind
+    this.all();
   }
 
   async #writeAll(storage: ClientStorage): Promise<void> {
