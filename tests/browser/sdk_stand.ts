@@ -54,6 +54,13 @@ export class SdkStand implements AsyncDisposable {
     return limit;
   }
 
+  /** Deletes what pages of this context keep in IndexedDB, as a person does who clears the site's data. */
+  async clearStorage(context: BrowserContext): Promise<void> {
+    const devtools = await context.newCDPSession(await context.newPage());
+    const { origin } = new URL(this.#pages.url);
+    await devtools.send("Storage.clearDataForOrigin", { origin, storageTypes: "indexeddb" });
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }

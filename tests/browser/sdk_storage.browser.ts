@@ -114,3 +114,25 @@ test("a full storage is told, loses nothing, and is made up for when there is ro
   const { received } = await two.until("all is there", ({ received }) => received.length >= long.length);
   expect(received.map(({ body }) => body)).toEqual(long);
 }, 60_000);
+
+test("site data that is cleared while messages wait is told, and written again", async () => {
+  const [ann, bob] = stand.pair();
+  await using proxy = await CutProxy.start(stand.server.port);
+  await using mine = await stand.browser.newContext();
+  await using theirs = await stand.browser.newContext();
+  const one = await stand.open(mine, ann, { url: `ws://127.0.0.1:${proxy.port}` });
+  const two = await stand.open(theirs, bob);
+  await Promise.all([one.online(), two.online()]);
+  proxy.cut();
+  await one.until("the cut is noticed", ({ state }) => state !== "online");
+  await one.talk(bob, ...numbered("early ", 3));
+  await until("what waits is kept", () => one.kept(), (count) => count === 3);
+  await stand.clearStorage(mine);
+  await one.talk(bob, ...numbered("late ", 3));
+  await until("everything is kept", () => one.kept(), (count) => count === 6);
+  expect((await one.look()).events).toEqual(["storage: STORAGE_LOST", "storage: works"]);
+  await one.reload();
+  proxy.mend();
+  const { received } = await two.until("all is there", ({ received }) => received.length >= 6);
+  expect(received.map(({ body }) => body)).toEqual([...numbered("early ", 3), ...numbered("late ", 3)]);
+}, 60_000);
