@@ -34,7 +34,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
 }
 
 export const CRASH_OPTIONS: readonly OptionSpec[] = [
-  { name: "server", value: "CMD", preset: OWN_SERVER, help: "the server to start and kill" },
+  { name: "server", value: "CMD", help: "the server to start and kill (petrel dev)" },
   { name: "rounds", value: "N", preset: "20", help: "kills" },
   { name: "seed", value: "N", preset: "1", help: "of the random moments" },
   { name: "clients", value: "N", preset: "50", help: "connections, half of them senders of each other" },
@@ -50,7 +50,7 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
   const clients = options.whole("clients", 2);
   if (clients % 2 === 1) throw new UsageError(`Cannot use --clients ${clients}: they talk in pairs`);
   const plan = {
-    command: options.text("server")!,
+    command: options.text("server") ?? OWN_SERVER,
     rounds: options.whole("rounds", 1),
     seed: options.whole("seed"),
     clients,

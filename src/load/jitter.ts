@@ -35,7 +35,7 @@ export const JITTER_OPTIONS: readonly OptionSpec[] = [
   { name: "seed", value: "N", preset: "1", help: "of who talks to whom, and of the cuts" },
   { name: "wait", value: "S", preset: "60", help: "seconds to wait at the end, with no more cuts, until all has come" },
   { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
-  { name: "server", value: "CMD", help: `without --url: the server to start (${OWN_SERVER})` },
+  { name: "server", value: "CMD", help: "without --url: the server to start (petrel dev)" },
   ...TARGET_OPTIONS.filter(({ name }) => name !== "server" && name !== "transport"),
   ...REPORT_OPTIONS,
 ];

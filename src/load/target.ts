@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { type Options, type OptionSpec, UsageError } from "./options.ts";
 import { pidOfPort } from "./process_stats.ts";
 import { startServer } from "./server_process.ts";
@@ -19,8 +20,15 @@ export const TARGET_OPTIONS: readonly OptionSpec[] = [
   { name: "pid", value: "N", help: "the server's process, for its CPU and memory (else found by its port)" },
 ];
 
-/** The server of this checkout, on the runtime of this tool. */
-export const OWN_SERVER = "deno" in process.versions ? "deno run -A src/cli/main.ts dev" : "bun src/cli/main.ts dev";
+/** Shell command that starts the dev server beside this tool, on the same runtime; from sources or as a package. */
+export const OWN_SERVER = ownServer();
+
+function ownServer(): string {
+  const here = fileURLToPath(import.meta.url);
+  const main = path.join(path.dirname(here), "../cli", `main${path.extname(here)}`);
+  const run = "deno" in process.versions ? ["run", "-A"] : [];
+  return [process.execPath, ...run, main, "dev"].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+}
 
 /** A server to talk to. Dispose stops it if the tool started it. */
 export interface Target extends AsyncDisposable {
