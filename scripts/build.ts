@@ -26,7 +26,7 @@ const JAVASCRIPT = { noCheck: true, types: [], rewriteRelativeImportExtensions: 
 const DECLARATIONS = { declaration: true, emitDeclarationOnly: true };
 
 /** Copied as they are: texts, the protocol's definition, and modules that are JavaScript already. */
-const COPIED = /^(README\.md|LICENSE|proto\/.*|src\/.*\.(md|html|css|svg)|src\/(?!web\/).*\.(d\.ts|js))$/;
+const COPIED = /^(README\.md|LICENSE|proto\/.*|src\/.*\.(md|html|css|svg|png)|src\/(?!web\/).*\.(d\.ts|js))$/;
 
 async function build(): Promise<void> {
   const manifest = await readManifest();

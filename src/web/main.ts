@@ -86,6 +86,7 @@ function update(): void {
 }
 
 async function signIn({ account, peer, token }: Login): Promise<void> {
+  document.body.dataset["state"] = "connecting";
   remember("account", account);
   if (!DEMO) keepToken(token);
   const place = await claimPlace(account);

@@ -3,6 +3,7 @@ import { type Archive, ForgivingArchive } from "./archive.ts";
 import { Book } from "./book.ts";
 import { type ConversationKey, conversationOf } from "./conversation.ts";
 import { clientIdOf, type Entry, entryOfMessage, entryOfSent } from "./entry.ts";
+import { GuardedStorage } from "./guarded_storage.ts";
 import type { Place } from "./place.ts";
 import { Tabs } from "./tabs.ts";
 
@@ -33,10 +34,13 @@ export class Session {
   readonly book = new Book();
   readonly #options: SessionOptions;
   readonly #archive: ForgivingArchive;
+  readonly #storage: GuardedStorage;
   readonly #tabs: Tabs;
   readonly #sentAtMs = new Map<string, number>();
   #client: PetrelClient | undefined;
   #drainedAtMs = -Infinity;
+  #closed = false;
+  #wasOnline = false;
   #archiveFailed = false;
   #placeFailed = false;
   trouble: Trouble | undefined;
@@ -51,6 +55,7 @@ export class Session {
       this.#archiveFailed = true;
       options.changed();
     });
+    this.#storage = new GuardedStorage(options.place.storage, () => this.#archiveFailed);
     this.#tabs = new Tabs(options.account, {
       put: (entry) => this.book.put(entry),
       drop: (key) => this.book.drop(key),
@@ -83,20 +88,25 @@ export class Session {
 
   /** Shows what is archived, then connects. */
   async start(): Promise<void> {
+    await this.#restoreUnsettled(await this.#readArchive());
+    this.connect();
+  }
+
+  async #readArchive(): Promise<readonly Entry[]> {
     const { entries, read } = await this.#archive.load();
     for (const entry of entries) this.book.put(entry);
     for (const [key, seq] of read) this.book.read(key, seq);
     this.#options.changed();
-    await this.#restoreUnsettled(entries);
-    this.connect();
+    return entries;
   }
 
   /** A new client on the same place; for the first time, and after the last one was closed. */
   connect(): void {
+    if (this.#closed) return;
     void this.#client?.close();
     this.trouble = undefined;
     const { url, place, token, changed } = this.#options;
-    const client = this.#client = new PetrelClient({ url, token, device: place.device, storage: place.storage });
+    const client = this.#client = new PetrelClient({ url, token, device: place.device, storage: this.#storage });
     client.onMessage(async (message) => {
       if (message.pos > this.position) this.position = message.pos;
       const entry = this.book.put(entryOfMessage(message));
@@ -114,6 +124,9 @@ export class Session {
       if (state === "online") {
         this.#drainedAtMs = -Infinity;
         this.trouble = undefined;
+        // A new device begins where the account was read up to: what another tab took since our start is in the archive.
+        if (!this.#wasOnline) void this.#readArchive();
+        this.#wasOnline = true;
       }
       if (state === "offline" || state === "connecting" && this.trouble?.kind === "offline") {
         const retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
@@ -170,6 +183,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#tabs.close();
     await this.#client?.close();
     this.#options.place.free();
@@ -196,7 +210,7 @@ export class Session {
    * and the archive, or it was another tab's. They are sent with their old ids, which the server stores once.
    */
   async #restoreUnsettled(entries: readonly Entry[]): Promise<void> {
-    const { storage } = this.#options.place;
+    const storage = this.#storage;
     try {
       const { position, messages } = await storage.load();
       this.position = position?.cursor ?? 0;
@@ -206,7 +220,7 @@ export class Session {
         if (entry.state !== "sending" || known.has(id)) continue;
         const { id: dest, kind } = conversationOf(entry.conversation);
         const { type, body, extra, timeMs } = entry;
-        await storage.saveMessage?.({ id, dest, group: kind === "group", type, body, extra, createdMs: timeMs });
+        await storage.saveMessage({ id, dest, group: kind === "group", type, body, extra, createdMs: timeMs });
       }
     } catch {
       // The client reads the same storage next and says so.
