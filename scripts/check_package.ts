@@ -46,9 +46,17 @@ async function checkPackage(root: string): Promise<string[]> {
   await using dir = await tempDir();
   const project = dir.in("project");
   await mkdir(project);
-  const tarball = join(root, `petrel-${JSON.parse(await readFile(join(root, "package.json"), "utf8")).version}.tgz`);
-  await copyFile(tarball, dir.in("petrel.tgz"));
-  for (const name of PROGRAMS) await copyFile(join(ROOT, "tests/package", name), join(project, name));
+  const { version, exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  await copyFile(join(root, `petrel-${version}.tgz`), dir.in("petrel.tgz"));
+  let programs = "";
+  for (const name of PROGRAMS) {
+    const text = await readFile(join(ROOT, "tests/package", name), "utf8");
+    await writeFile(join(project, name), text);
+    programs += text;
+  }
+  for (const door of Object.keys(exports ?? {}).map((path) => `"petrel${path.slice(1)}"`)) {
+    if (!programs.includes(`from ${door};`)) problems.push(`no program in tests/package imports ${door}`);
+  }
   for (const [name, text] of Object.entries(COMPILERS)) await writeFile(join(project, name), JSON.stringify(text));
 
   const run = async (what: string, command: readonly string[], expected = "", code = 0): Promise<void> => {
@@ -60,7 +68,6 @@ async function checkPackage(root: string): Promise<string[]> {
 
   await run("npm install", ["npm", "install", "--prefer-offline", "--loglevel=error", dir.in("petrel.tgz")]);
   if (problems.length > 0) return problems;
-
   await Promise.all([
     run("types with nodenext", tool("typescript", "tsc", "-p", "tsconfig.node.json")),
     run("types with bundler", tool("typescript", "tsc", "-p", "tsconfig.bundler.json")),

@@ -1,11 +1,12 @@
 // A program as someone who installed the package would write it; scripts/check_package.ts checks its types and runs it.
 import { ImError, type Message, PetrelClient, type Receipt } from "petrel";
+import { msgpack } from "petrel/msgpack";
 import { BASIC, type Command, commandOf, decodePacket, encodeBasic, LIMITS } from "petrel/protocol";
 
 /** Sends from one account to the other; gives what the other was handed. */
 export async function chat(url: string, tokens: { ann: string; bob: string }, text: string): Promise<Message> {
   const ann = new PetrelClient({ url, token: tokens.ann });
-  const bob = new PetrelClient({ url, token: () => Promise.resolve(tokens.bob) });
+  const bob = new PetrelClient({ url, token: () => Promise.resolve(tokens.bob), content: msgpack });
   const handed = new Promise<Message>((resolve) => {
     bob.onMessage((message) => {
       if (message.body === text) resolve(message);
