@@ -54,7 +54,8 @@ export interface ConversationPage {
 /**
  * Conversations by seq: what history, unread counts and lists are made of. An account reads its pairs, and of a group
  * what was sent while it was in; of a group it is not in now: UNAUTHORIZED. Unknown group: INVALID_BODY. A pair that never talked
- * is empty, not an error. Sending a message moves the sender's read position to it.
+ * is empty, not an error. Sending a message moves the sender's read position to it, joining a group moves it to the head.
+ * A group that an account left is not on its list; joining again puts it back, with what was sent while it was in before.
  */
 export interface ConversationStore {
   history(app: string, account: string, peer: Peer, range: HistoryRange): Promise<HistoryPage>;

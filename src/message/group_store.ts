@@ -8,7 +8,7 @@ export interface CreateGroup {
   readonly name: string;
   readonly avatar: string;
   readonly introduction: string;
-  /** May be empty and may repeat names. */
+  /** May be empty and may repeat names; at most 5,000 of them, else INVALID_BODY. */
   readonly members: readonly string[];
   /** Inner-hop key, as for an append: asked again, the answer is the first one. */
   readonly key?: RequestKey | undefined;
@@ -20,7 +20,7 @@ export interface CreateGroup {
 export interface ChangeMembers {
   readonly app: string;
   readonly group: string;
-  /** Whose membership changes; at most 5,000 names, repetitions count once. */
+  /** Whose membership changes; at most 5,000 names, else INVALID_BODY; repetitions change nothing more. */
   readonly accounts: readonly string[];
   /** Who asks; undefined: the system itself (admin call, RPC), which may everything. */
   readonly by: string | undefined;
@@ -46,6 +46,7 @@ export interface Group {
   readonly name: string;
   readonly avatar: string;
   readonly introduction: string;
+  /** "" after the owner left. */
   readonly owner: string;
   /** Unix seconds. */
   readonly createdAt: number;
@@ -97,11 +98,12 @@ export interface GroupStore {
   isMember(app: string, id: string, account: string): Promise<boolean>;
   /** @param from `next` of the page before; undefined for the first. A `from` that is none: INVALID_BODY. */
   members(app: string, id: string, from: string | undefined, limit: number): Promise<MemberPage>;
-  /** The large groups an account is in now. */
+  /** The large groups an account is in now; it sees messages above `joinedSeq` of its last joining. */
   rooms(app: string, account: string): Promise<readonly Room[]>;
   /**
    * Gives each account inbox rows for the messages of its large groups that have none yet and that it may see, in the order
-   * the messages were stored, all accounts in one transaction: at most `most` rows an account; messages sent before `since` (Unix
+   * the messages were stored, all accounts in one transaction, also for what was sent while an account was in that has left
+   * since: at most `most` rows an account; messages sent before `since` (Unix
    * nanoseconds) are passed over for good. Gives the heads of the inboxes.
    */
   makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly number[]>;

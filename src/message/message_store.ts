@@ -35,7 +35,10 @@ export interface Appended {
   readonly senderPos: number;
   /** Equal to senderPos when somebody writes to themselves: one inbox row. In a group 0. */
   readonly receiverPos: number;
-  /** In a group with inbox rows: every member of that moment, the sender too, and the position it got. */
+  /**
+   * In a group with inbox rows: every member of that moment, the sender too, and the position it got. A duplicate of which
+   * retention removed the message has none.
+   */
   readonly fan?: readonly MemberPos[] | undefined;
   /** In a large group: nobody got an inbox row (senderPos is 0), push to the room. */
   readonly room?: boolean | undefined;

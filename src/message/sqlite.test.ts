@@ -1,12 +1,14 @@
-import type { StorePlace } from "../../tests/contract/message_place.ts";
+import { groupStoreContract } from "../../tests/contract/group_store.ts";
+import { INBOX_GROUP, type StorePlace } from "../../tests/contract/message_place.ts";
 import { messageStoreContract } from "../../tests/contract/message_store.ts";
 import { tempDir } from "../../tests/support/temp.ts";
 import { openSqliteStore, type SqliteOptions, SqliteStore } from "./sqlite.ts";
 
 async function place(options: Partial<SqliteOptions>): Promise<StorePlace> {
   const directory = await tempDir();
+  const { path } = directory;
   return {
-    open: () => openSqliteStore({ directory: directory.path, sync: "normal", faults: "", ...options }),
+    open: () => openSqliteStore({ directory: path, sync: "normal", faults: "", inboxGroup: INBOX_GROUP, ...options }),
     async failNext(store) {
       if (store instanceof SqliteStore) await store.inject("statement=throw@2");
     },
@@ -14,7 +16,14 @@ async function place(options: Partial<SqliteOptions>): Promise<StorePlace> {
   };
 }
 
-messageStoreContract("SQLite in workers", () => place({ threads: true }));
-messageStoreContract("SQLite in this thread", () => place({ threads: false }));
-messageStoreContract("SQLite that writes every row at once", () => place({ threads: false, tailRows: 0 }));
-messageStoreContract("SQLite that remembers few heads", () => place({ threads: false, cachedLogs: 0, tailRows: 7 }));
+const STORES: readonly { name: string; options: Partial<SqliteOptions> }[] = [
+  { name: "SQLite in workers", options: { threads: true } },
+  { name: "SQLite in this thread", options: { threads: false } },
+  { name: "SQLite that writes every row at once", options: { threads: false, tailRows: 0 } },
+  { name: "SQLite that remembers few heads", options: { threads: false, cachedLogs: 0, tailRows: 7 } },
+];
+
+for (const { name, options } of STORES) {
+  messageStoreContract(name, () => place(options));
+  groupStoreContract(name, () => place(options));
+}

@@ -27,6 +27,8 @@ export interface SqliteOptions {
   readonly tailRows?: number | undefined;
   /** Inboxes and conversations whose heads are kept in memory, default 100,000 (about 30 MB). */
   readonly cachedLogs?: number | undefined;
+  /** A group with more members is large: its messages have no inbox rows. Default 500. */
+  readonly inboxGroup?: number | undefined;
   readonly metrics?: Metrics | undefined;
   readonly logger?: Logger | undefined;
   /** For tests, see sqlite/faults.ts. undefined: none can be ordered later either. */
@@ -51,8 +53,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     return lane;
   };
   const path = join(directory, "messages.db");
-  const { sync = "full", node = 0, tailRows = 8_000, cachedLogs = 100_000, faults } = options;
-  const writer = await open({ role: "writer", path, sync, node, tailRows, cachedLogs, faults });
+  const { sync = "full", node = 0, tailRows = 8_000, cachedLogs = 100_000, inboxGroup = 500, faults } = options;
+  const writer = await open({ role: "writer", path, sync, node, tailRows, cachedLogs, inboxGroup, faults });
   const reader = await open({ role: "reader", path });
   undo.move();
   const store = new SqliteStore({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { group, groupTalk } from "../../tests/contract/group_talk.ts";
 import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { tempDir } from "../../tests/support/temp.ts";
 import { FakeClock } from "../base/fake_clock.ts";
@@ -8,7 +9,10 @@ import type { ImError } from "../base/errors.ts";
 import { openSqliteStore, type SqliteOptions } from "./sqlite.ts";
 import { VERSION } from "./sqlite/schema.ts";
 
-const V1 = readFileSync(new URL("../../tests/vectors/store_v1.sql", import.meta.url), "utf8");
+const OLDER = [1, 2].map((version) => ({
+  version,
+  sql: readFileSync(new URL(`../../tests/vectors/store_v${version}.sql`, import.meta.url), "utf8"),
+}));
 
 /** What opening fails with. */
 async function openingFails(options: SqliteOptions): Promise<ImError> {
@@ -27,9 +31,9 @@ function database(path: string, sql: string): void {
 }
 
 describe("opening a SQLite store", () => {
-  test("an older file keeps its messages, numbers, positions, keys and client ids", async () => {
+  test.each(OLDER)("version $version keeps its messages, numbers, positions, keys and client ids", async ({ sql }) => {
     await using directory = await tempDir();
-    database(directory.in("messages.db"), V1);
+    database(directory.in("messages.db"), sql);
     const options: SqliteOptions = {
       directory: directory.path,
       sync: "normal",
@@ -56,6 +60,25 @@ describe("opening a SQLite store", () => {
       ) expect(await stored(store, again)).toMatchObject({ duplicate: true });
       expect(await stored(store, talk("ann", "bob"))).toMatchObject({ seq: 3 + round, receiverPos: 4 + round });
     }
+    {
+      await using store = await openSqliteStore(options);
+      const lines = async (account: string) =>
+        (await store.conversations("kim", account, undefined, 9)).conversations.map((
+          one,
+        ) => [one.peer, one.head, one.read, one.unread, one.last?.body]);
+      expect(await lines("bob")).toEqual([
+        [{ account: "ann" }, 5, 0, 5, "ann to bob"],
+        [{ account: "cat" }, 1, 0, 1, "from cat"],
+      ]);
+      expect(await lines("ann")).toEqual([[{ account: "bob" }, 5, 5, 0, "ann to bob"]]);
+      const { rows } = await store.history("kim", "bob", { account: "ann" }, { before: 5, limit: 3 });
+      expect(rows.map((row) => row.body)).toEqual(["two", "three", "ann to bob"]);
+      const { id } = await store.createGroup(group("bob", ["ann"]));
+      expect((await stored(store, groupTalk("ann", id))).fan).toEqual([
+        { account: "bob", pos: 7 },
+        { account: "ann", pos: 6 },
+      ]);
+    }
     const db = new DatabaseSync(directory.in("messages.db"));
     expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: VERSION });
     expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
@@ -76,7 +99,7 @@ describe("opening a SQLite store", () => {
   test("a migration that fails leaves the older file as it was", async () => {
     await using directory = await tempDir();
     const path = directory.in("messages.db");
-    database(path, `${V1}; CREATE TABLE outbox (x)`);
+    database(path, `${OLDER[0]!.sql}; CREATE TABLE outbox (x)`);
     expect(await openingFails({ directory: directory.path })).toMatchObject({ code: "CONFIG" });
     const db = new DatabaseSync(path);
     expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: 1 });

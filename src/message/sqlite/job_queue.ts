@@ -6,17 +6,22 @@ import {
   type Ack,
   ASK,
   packAck,
+  packOp,
   packWrite,
   readAnswer,
+  readDone,
   readError,
   readState,
   REPLY,
   type WriterState,
 } from "./messages.ts";
+import { type Op, shareOf } from "./ops.ts";
 import { Packer, type Unpacker } from "./wire.ts";
 
 /** Most messages and acks of one job, which is one transaction. */
 const JOB_WRITES = 256, JOB_ACKS = 500;
+/** Bytes made ready for a job at most, whatever the last one took. */
+const MOST_GUESSED = 1 << 20;
 
 const UNTOUCHED: WriterState = {
   problem: "",
@@ -27,6 +32,7 @@ const UNTOUCHED: WriterState = {
   rememberedKeys: 0,
   commits: 0,
   failedCommits: 0,
+  behind: false,
 };
 
 interface Append {
@@ -35,6 +41,14 @@ interface Append {
   /** How many of the batch were put into a job. */
   sent: number;
   readonly resolve: (results: AppendResult[]) => void;
+}
+
+interface WaitingOp {
+  readonly op: Op;
+  /** Monotonic ms. */
+  readonly startBy: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 interface WaitingAck {
@@ -50,7 +64,7 @@ interface JobPart {
 }
 
 interface Sent {
-  readonly parts: readonly JobPart[];
+  readonly parts: readonly (JobPart | WaitingOp)[];
   readonly acks: readonly WaitingAck[];
 }
 
@@ -61,10 +75,13 @@ export interface JobQueueDeps {
   readonly changed: (health: StoreHealth) => void;
 }
 
-/** Appends and acks in front of the writer: what one turn of the event loop asks for is one job, one job at a time. */
+/**
+ * Appends, ops and acks in front of the writer: what one turn of the event loop asks for is one job, one job at a time.
+ * Appends and ops keep their order.
+ */
 export class JobQueue {
   readonly #deps: JobQueueDeps;
-  #appends: Append[] = [];
+  #items: (Append | WaitingOp)[] = [];
   #acks: WaitingAck[] = [];
   #queued = 0;
   /** A job will be sent at the end of this turn, or is with the writer. */
@@ -99,7 +116,16 @@ export class JobQueue {
     if (batch.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
       this.#queued += batch.length;
-      this.#appends.push({ batch, results: [], sent: 0, resolve });
+      this.#items.push({ batch, results: [], sent: 0, resolve });
+      this.#wake();
+    });
+  }
+
+  /** Rejects with the ImError of the writer. The answer is JSON. */
+  op(op: Op, startBy = Infinity): Promise<unknown> {
+    if (this.#closing) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.#items.push({ op, startBy, resolve, reject });
       this.#wake();
     });
   }
@@ -126,26 +152,34 @@ export class JobQueue {
   }
 
   #send(): void {
-    const sent: Sent = { parts: this.#takeAppends(), acks: this.#acks.splice(0, JOB_ACKS) };
+    const sent: Sent = { parts: this.#take(), acks: this.#acks.splice(0, JOB_ACKS) };
     const job = this.#pack(sent);
-    this.#jobBytes = job.length;
+    this.#jobBytes = Math.min(job.length, MOST_GUESSED);
     this.#deps.writer.call(job).then(
       (reply) => this.#answered(sent, reply),
       (error: unknown) => this.#refused(sent, ImError.from(error)),
     );
   }
 
-  #takeAppends(): JobPart[] {
-    const parts: JobPart[] = [];
+  #take(): (JobPart | WaitingOp)[] {
+    const parts: (JobPart | WaitingOp)[] = [];
     for (let room = JOB_WRITES; room > 0;) {
-      const append = this.#appends[0];
-      if (!append) break;
-      const from = append.sent;
-      append.sent = Math.min(append.batch.length, from + room);
-      parts.push({ append, from, to: append.sent });
-      room -= append.sent - from;
-      this.#queued -= append.sent - from;
-      if (append.sent === append.batch.length) this.#appends.shift();
+      const next = this.#items[0];
+      if (!next) break;
+      if ("op" in next) {
+        const share = shareOf(next.op);
+        if (share > room && parts.length > 0) break;
+        parts.push(next);
+        room -= share;
+        this.#items.shift();
+        continue;
+      }
+      const from = next.sent;
+      next.sent = Math.min(next.batch.length, from + Math.floor(Math.max(room, 1)));
+      parts.push({ append: next, from, to: next.sent });
+      room -= next.sent - from;
+      this.#queued -= next.sent - from;
+      if (next.sent === next.batch.length) this.#items.shift();
     }
     return parts;
   }
@@ -154,11 +188,15 @@ export class JobQueue {
     const job = new Packer(this.#jobBytes + (this.#jobBytes >> 2));
     const now = this.#deps.clock.mono();
     job.u8(ASK.write);
-    job.i32(parts.reduce((sum, part) => sum + part.to - part.from, 0));
+    job.i32(parts.reduce((sum, part) => sum + ("op" in part ? 1 : part.to - part.from), 0));
     let app = "";
-    for (const { append, from, to } of parts) {
-      for (let i = from; i < to; i++) {
-        const one = append.batch[i]!;
+    for (const part of parts) {
+      if ("op" in part) {
+        packOp(job, now > part.startBy ? late(part.op) : part.op);
+        continue;
+      }
+      for (let i = part.from; i < part.to; i++) {
+        const one = part.append.batch[i]!;
         packWrite(job, one, now > one.startBy, app);
         app = one.app;
       }
@@ -169,9 +207,13 @@ export class JobQueue {
   }
 
   #answered({ parts, acks }: Sent, reply: Unpacker): void {
-    for (const { append, from, to } of parts) {
-      for (let i = from; i < to; i++) append.results.push(readAnswer(reply));
-      finish(append);
+    const lists: (readonly string[])[] = [];
+    for (const part of parts) {
+      if ("op" in part) settle(part, reply);
+      else {
+        for (let i = part.from; i < part.to; i++) part.append.results.push(readAnswer(reply, lists));
+        finish(part.append);
+      }
     }
     for (const one of acks) {
       if (reply.u8() === REPLY.ok) one.resolve(reply.num());
@@ -184,9 +226,12 @@ export class JobQueue {
   }
 
   #refused({ parts, acks }: Sent, error: ImError): void {
-    for (const { append, from, to } of parts) {
-      for (let i = from; i < to; i++) append.results.push(error);
-      finish(append);
+    for (const part of parts) {
+      if ("op" in part) part.reject(error);
+      else {
+        for (let i = part.from; i < part.to; i++) part.append.results.push(error);
+        finish(part.append);
+      }
     }
     for (const one of acks) one.reject(error);
     this.#next();
@@ -194,8 +239,10 @@ export class JobQueue {
 
   #next(): void {
     this.#busy = false;
-    if (this.#appends.length > 0 || this.#acks.length > 0) this.#wake();
-    else this.#closing?.resolve();
+    // An empty job lets the writer write what waits in its memory.
+    if (this.#items.length > 0 || this.#acks.length > 0 || (this.#state.behind && !this.#stopped && !this.#closing)) {
+      this.#wake();
+    } else this.#closing?.resolve();
   }
 
   /** The job that is with the writer is never answered. Those behind it are refused by the lane. */
@@ -206,8 +253,20 @@ export class JobQueue {
   }
 }
 
+function late(op: Op): Op {
+  return op.do === "create" || op.do === "join" || op.do === "quit" ? { ...op, late: true } : op;
+}
+
 function finish(append: Append): void {
   if (append.results.length === append.batch.length) append.resolve(append.results);
+}
+
+function settle({ resolve, reject }: WaitingOp, reply: Unpacker): void {
+  try {
+    resolve(readDone(reply));
+  } catch (error) {
+    reject(error);
+  }
 }
 
 /** The answer to a call after the store was closed. */

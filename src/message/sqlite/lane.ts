@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { readError, REPLY } from "./messages.ts";
-import { answer, openRole, type Role, type Settings } from "./roles.ts";
+import type { Role } from "./role.ts";
+import { answer, openRole, type Settings } from "./roles.ts";
 import { type Packer, Unpacker } from "./wire.ts";
 
 /** The way to a role: requests are carried out and answered in the order they are made. */

@@ -1,30 +1,24 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { big, int, text } from "./rows.ts";
-import { KIND, type Kind } from "./schema.ts";
-
-/** A stored message, as far as later rows and answers need it. Shared by all logs it is in. */
-export interface Stored {
-  readonly id: bigint;
-  readonly sendTime: bigint;
-  readonly conversation: number;
-  readonly seq: number;
-  readonly sender: number;
-  readonly senderPos: number;
-  readonly receiver: number;
-  readonly receiverPos: number;
-  readonly clientMsgId: string | undefined;
-}
+import type { Kind } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 
 /** One dense sequence. Rows up to `written` are in `entries`; the last ones, `written + 1` and on, still wait. */
 export interface Log {
   readonly id: number;
   /** Its name in memory. */
   readonly key: string;
+  /** Account, pair or group id, as in the database. */
+  readonly name: string;
   readonly epoch: bigint;
+  /** Positions up to here were removed. */
+  trimmed: number;
   written: number;
   waiting: Stored[];
   /** Client ids of the waiting rows that this account sent; made when needed. */
   clientIds: Map<string, Stored> | undefined;
+  /** No longer in memory: another object may stand for this log, which must be found anew. */
+  forgotten: boolean;
 }
 
 /** The highest position given. */
@@ -32,7 +26,7 @@ export function headOf(log: Log): number {
   return log.written + log.waiting.length;
 }
 
-/** A message takes three logs before it adds to the first: none of them may be forgotten between. */
+/** A talk takes three logs before it adds to the first: none of them may be forgotten between. */
 const LEAST_HALF = 8;
 
 /**
@@ -50,7 +44,7 @@ export class Logs {
 
   constructor(db: DatabaseSync, most: number) {
     this.#half = Math.max(LEAST_HALF, Math.ceil(most / 2));
-    this.#byName = db.prepare("SELECT id, epoch FROM logs WHERE app = ? AND kind = ? AND name = ?");
+    this.#byName = db.prepare("SELECT id, epoch, trimmed FROM logs WHERE app = ? AND kind = ? AND name = ?");
     this.#byName.setReadBigInts(true);
     this.#byId = db.prepare("SELECT app, kind, name FROM logs WHERE id = ?");
     this.#insert = db.prepare("INSERT INTO logs (app, kind, name, epoch) VALUES (?, ?, ?, ?)");
@@ -61,9 +55,9 @@ export class Logs {
     return this.#fresh.size + this.#stale.size;
   }
 
-  /** An account's log, only from memory. One that is not there has no waiting rows. */
-  remembered(app: string, account: string): Log | undefined {
-    const key = keyOf(app, KIND.account, account);
+  /** Only from memory. One that is not there has no waiting rows. */
+  remembered(app: string, kind: number, name: string): Log | undefined {
+    const key = keyOf(app, kind, name);
     return this.#fresh.get(key) ?? this.#stale.get(key);
   }
 
@@ -87,7 +81,7 @@ export class Logs {
     const known = this.find(app, kind, name);
     if (known) return known;
     const id = Number(this.#insert.run(app, kind, name, firstMessage).lastInsertRowid);
-    const log = made(id, keyOf(app, kind, name), firstMessage, 0);
+    const log = made(id, keyOf(app, kind, name), name, firstMessage);
     this.#remember(log);
     return log;
   }
@@ -100,8 +94,17 @@ export class Logs {
     return log;
   }
 
+  /** Its rows up to there were removed. */
+  trimmed(app: string, kind: number, name: string, upTo: number): void {
+    const key = keyOf(app, kind, name);
+    const log = this.#fresh.get(key) ?? this.#stale.get(key);
+    if (log) log.trimmed = upTo;
+  }
+
   /** After a failed commit memory may be ahead of the database. */
   forgetAll(): void {
+    for (const one of this.#fresh.values()) one.forgotten = true;
+    for (const one of this.#stale.values()) one.forgotten = true;
     this.#fresh = new Map();
     this.#stale = new Map();
   }
@@ -110,8 +113,11 @@ export class Logs {
     const row = this.#byName.get(app, kind, name);
     if (!row) return undefined;
     const id = int(row, "id");
+    const log = made(id, key, name, big(row, "epoch"));
     const head = this.#head.get(id);
-    return made(id, key, big(row, "epoch"), head ? int(head, "pos") : 0);
+    log.trimmed = int(row, "trimmed");
+    log.written = head ? int(head, "pos") : log.trimmed;
+    return log;
   }
 
   #remember(log: Log): void {
@@ -119,14 +125,18 @@ export class Logs {
       const old = this.#stale;
       this.#stale = this.#fresh;
       this.#fresh = new Map();
-      for (const one of old.values()) if (one.waiting.length > 0) this.#fresh.set(one.key, one);
+      for (const one of old.values()) {
+        if (one.waiting.length > 0) this.#fresh.set(one.key, one);
+        else if (this.#stale.get(one.key) !== one) one.forgotten = true;
+      }
     }
+    log.forgotten = false;
     this.#fresh.set(log.key, log);
   }
 }
 
-function made(id: number, key: string, epoch: bigint, written: number): Log {
-  return { id, key, epoch, written, waiting: [], clientIds: undefined };
+function made(id: number, key: string, name: string, epoch: bigint): Log {
+  return { id, key, name, epoch, trimmed: 0, written: 0, waiting: [], clientIds: undefined, forgotten: false };
 }
 
 /** App names have no "/" and a kind is one digit, so no two logs share a key. */

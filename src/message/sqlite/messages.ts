@@ -1,9 +1,38 @@
 import { type ErrorCode, ImError } from "../../base/errors.ts";
-import type { Appended, AppendRequest, AppendResult, Direction, InboxRange, RequestKey } from "../message_store.ts";
+import type {
+  Appended,
+  AppendRequest,
+  AppendResult,
+  Direction,
+  InboxRange,
+  MemberPos,
+  RequestKey,
+} from "../message_store.ts";
+import type { Answer } from "./stored.ts";
+import { eachInFan } from "./fan.ts";
+import type { Op } from "./ops.ts";
 import type { Packer, Unpacker } from "./wire.ts";
 
-/** First byte of a request. Writer: write, peek, inject. Reader: the others. */
-export const ASK = { write: 1, peek: 2, inject: 3, page: 4, contents: 5, position: 6, heads: 7, acked: 8 } as const;
+/** First byte of a request. Writer: write, peek, peek lasts, inject. Reader: the others. */
+export const ASK = {
+  write: 1,
+  peek: 2,
+  inject: 3,
+  page: 4,
+  contents: 5,
+  position: 6,
+  heads: 7,
+  acked: 8,
+  group: 9,
+  member: 10,
+  members: 11,
+  rooms: 12,
+  history: 13,
+  roomMessages: 14,
+  lines: 15,
+  conversations: 16,
+  lasts: 17,
+} as const;
 /** First byte of a reply. After "fatal" no request of this lane is ever answered. */
 export const REPLY = { ok: 0, error: 1, fatal: 2 } as const;
 
@@ -19,19 +48,26 @@ export interface Write extends Omit<AppendRequest, "startBy"> {
   readonly late: boolean;
 }
 
+/** Appends and ops in the order they were asked for. */
 export interface Job {
-  readonly writes: readonly Write[];
+  readonly items: readonly (Write | Op)[];
   readonly acks: readonly Ack[];
 }
 
-const KEY = 1, CLIENT_ID = 2, LATE = 4, SAME_APP = 8;
+const KEY = 1, CLIENT_ID = 2, LATE = 4, SAME_APP = 8, GROUP = 16, OP = 32;
+
+export function packOp(out: Packer, op: Op): void {
+  out.u8(OP);
+  out.text(JSON.stringify(op));
+}
 
 /** Writes one append; `appBefore` is the app of the one before it. hot: per message */
 export function packWrite(out: Packer, one: AppendRequest, late: boolean, appBefore: string): void {
   const { key, clientMsgId } = one;
   const same = one.app === appBefore;
   out.u8(
-    (key ? KEY : 0) | (clientMsgId !== undefined ? CLIENT_ID : 0) | (late ? LATE : 0) | (same ? SAME_APP : 0),
+    (key ? KEY : 0) | (clientMsgId !== undefined ? CLIENT_ID : 0) | (late ? LATE : 0) | (same ? SAME_APP : 0) |
+      (one.group ? GROUP : 0),
   );
   if (!same) out.text(one.app);
   out.text(one.sender);
@@ -48,12 +84,14 @@ export function packWrite(out: Packer, one: AppendRequest, late: boolean, appBef
 }
 
 /** hot: per message */
-export function readWrite(from: Unpacker, appBefore: string): Write {
+export function readItem(from: Unpacker, appBefore: string): Write | Op {
   const flags = from.u8();
+  if (flags === OP) return JSON.parse(from.text()) as Op; // written by packOp of this build
   return {
     app: flags & SAME_APP ? appBefore : from.text(),
     sender: from.text(),
     dest: from.text(),
+    group: (flags & GROUP) !== 0,
     type: from.i32(),
     body: from.text(),
     extra: from.text(),
@@ -78,19 +116,32 @@ export function readAck(from: Unpacker): Ack {
   return { app: from.text(), account: from.text(), device: from.text(), pos: from.num() };
 }
 
-const STORED = 0, DUPLICATE = 1, REFUSED = 2;
+const STORED = 0, DUPLICATE = 1, REFUSED = 2, DONE = 3;
+/** After the numbers: nothing more, a large group, a fan. */
+const PLAIN = 0, ROOM = 1, FAN = 2;
 
-/** The numbers of an answer; the writer's record has more. */
-export type Numbers = Omit<Appended, "duplicate" | "messageId"> & { readonly id: bigint };
+/** Lists of names that travel once with a reply, however many answers have them. */
+export type NameLists<Key> = Map<Key, number>;
 
 /** hot: per message */
-export function packAnswer(out: Packer, answer: Numbers, duplicate: boolean): void {
-  out.u8(duplicate ? DUPLICATE : STORED);
-  out.i64(answer.id);
-  out.i64(answer.sendTime);
-  out.num(answer.seq);
-  out.num(answer.senderPos);
-  out.num(answer.receiverPos);
+export function packAnswer(out: Packer, answer: Answer, lists: NameLists<readonly string[]>): void {
+  const { stored, fan } = answer;
+  out.u8(answer.duplicate ? DUPLICATE : STORED);
+  out.i64(stored.id);
+  out.i64(stored.sendTime);
+  out.num(stored.seq);
+  out.num(stored.senderPos);
+  out.num(stored.receiverPos);
+  out.u8(fan ? FAN : stored.form === "room" ? ROOM : PLAIN);
+  if (!fan) return;
+  const known = lists.get(fan.names);
+  out.i32(known ?? lists.size);
+  if (known === undefined) {
+    lists.set(fan.names, lists.size);
+    out.i32(fan.names.length);
+    for (const name of fan.names) out.text(name);
+  }
+  out.part(fan.bytes);
 }
 
 export function packRefusal(out: Packer, error: ImError): void {
@@ -98,11 +149,17 @@ export function packRefusal(out: Packer, error: ImError): void {
   packError(out, error);
 }
 
-/** hot: per message */
-export function readAnswer(from: Unpacker): AppendResult {
+/** What an op did, as JSON. */
+export function packDone(out: Packer, value: unknown): void {
+  out.u8(DONE);
+  out.text(JSON.stringify(value));
+}
+
+/** @param lists of this reply so far. hot: per message */
+export function readAnswer(from: Unpacker, lists: (readonly string[])[]): AppendResult {
   const tag = from.u8();
   if (tag === REFUSED) return readError(from);
-  return {
+  const answer: Appended = {
     messageId: from.i64(),
     sendTime: from.i64(),
     seq: from.num(),
@@ -110,6 +167,23 @@ export function readAnswer(from: Unpacker): AppendResult {
     receiverPos: from.num(),
     duplicate: tag === DUPLICATE,
   };
+  const form = from.u8();
+  if (form === PLAIN) return answer;
+  return form === ROOM ? { ...answer, room: true } : { ...answer, fan: readFan(from, lists) };
+}
+
+/** The answer to an op. @throws {ImError} */
+export function readDone(from: Unpacker): unknown {
+  if (from.u8() === REFUSED) throw readError(from);
+  return JSON.parse(from.text());
+}
+
+function readFan(from: Unpacker, lists: (readonly string[])[]): MemberPos[] {
+  const list = from.i32();
+  const names = lists[list] ??= Array.from({ length: from.i32() }, () => from.text());
+  const fan: MemberPos[] = [];
+  eachInFan(from.part(), (_, pos) => fan.push({ account: names[fan.length] ?? "", pos }));
+  return fan;
 }
 
 /** Only code and message travel: the cause stays where it was logged. */
@@ -159,6 +233,8 @@ export interface WriterState {
   readonly rememberedKeys: number;
   readonly commits: number;
   readonly failedCommits: number;
+  /** Rows wait that should be written when there is time: an empty job does it. */
+  readonly behind: boolean;
 }
 
 export function packState(out: Packer, state: WriterState): void {
@@ -170,6 +246,7 @@ export function packState(out: Packer, state: WriterState): void {
   out.num(state.rememberedKeys);
   out.num(state.commits);
   out.num(state.failedCommits);
+  out.u8(state.behind ? 1 : 0);
 }
 
 export function readState(from: Unpacker): WriterState {
@@ -182,5 +259,6 @@ export function readState(from: Unpacker): WriterState {
     rememberedKeys: from.num(),
     commits: from.num(),
     failedCommits: from.num(),
+    behind: from.u8() === 1,
   };
 }

@@ -1,11 +1,16 @@
+import type { ConversationMessage, ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
+import type { Group } from "../group_store.ts";
 import type { Head, InboxEntry, InboxMessage, InboxPage, StoredContent } from "../message_store.ts";
-import type { Entry, View } from "./reader.ts";
+import { headOf } from "./logs.ts";
+import { peerIn } from "./stored.ts";
+import { headFrom, type Last, type View, type WaitingEntry } from "./views.ts";
 import { Packer, type Unpacker } from "./wire.ts";
 import type { Peeked } from "./writer.ts";
 
 /** What the writer tells the calling thread of an account: head and epoch, and bytes that only the reader reads. */
 export interface Peek {
   readonly pos: number;
+  readonly trimmed: number;
   readonly epoch: bigint;
   readonly view: Uint8Array;
 }
@@ -14,32 +19,36 @@ export function packPeeked(out: Packer, peeked: Peeked | undefined): void {
   out.u8(peeked ? 1 : 0);
   if (!peeked) return;
   const { log, rows } = peeked;
-  out.num(log.written + log.waiting.length);
+  out.num(headOf(log));
+  out.num(log.trimmed);
   out.i64(log.epoch);
-  const view = new Packer(64 + rows.length * 40);
+  const view = new Packer(64 + rows.length * 64);
   view.num(log.id);
   view.num(log.written);
   view.i32(rows.length);
   for (const { pos, stored } of rows) {
-    const sent = stored.sender === log.id;
     view.num(pos);
     view.i64(stored.id);
-    view.u8(sent ? 1 : 0);
-    view.num(sent ? stored.receiver : stored.sender);
+    view.u8(stored.sender === log.id ? 1 : 0);
+    view.num(peerIn(log.id, stored));
+    view.num(stored.form === "pair" ? 0 : stored.conversation);
     view.i64(stored.sendTime);
+    view.num(stored.conversation);
+    view.num(stored.seq);
   }
   out.part(new Uint8Array(view.buffer, 0, view.length));
 }
 
 /** undefined: the writer knows nothing that the reader cannot see. */
 export function readPeek(from: Unpacker): Peek | undefined {
-  return from.u8() === 0 ? undefined : { pos: from.num(), epoch: from.i64(), view: from.part() };
+  return from.u8() === 0 ? undefined : { pos: from.num(), trimmed: from.num(), epoch: from.i64(), view: from.part() };
 }
 
 export function packPeek(out: Packer, peek: Peek | undefined): void {
   out.u8(peek ? 1 : 0);
   if (!peek) return;
   out.num(peek.pos);
+  out.num(peek.trimmed);
   out.i64(peek.epoch);
   out.part(peek.view);
 }
@@ -47,27 +56,30 @@ export function packPeek(out: Packer, peek: Peek | undefined): void {
 /** The other end of packPeek. */
 export function readView(from: Unpacker): View | undefined {
   if (from.u8() === 0) return undefined;
-  const head = from.num(), epoch = String(from.i64());
+  const head = from.num(), trimmed = from.num(), epoch = String(from.i64());
   from.i32(); // length of the part
   const id = from.num(), written = from.num();
-  const tail = Array.from({ length: from.i32() }, (): Entry => ({
+  const tail = Array.from({ length: from.i32() }, (): WaitingEntry => ({
     pos: from.num(),
     message: from.i64(),
     direction: from.u8() === 1 ? 1 : 0,
     peer: from.num(),
-    group: undefined,
+    group: from.num() || undefined,
     sendTime: from.i64(),
+    conversation: from.num(),
+    seq: from.num(),
   }));
-  return { id, epoch, written, head, tail };
+  return { id, epoch, trimmed, written, head, tail };
 }
 
 export function packHead(out: Packer, head: Head): void {
   out.num(head.pos);
+  out.num(head.trimmed ?? 0);
   out.text(head.epoch);
 }
 
 export function readHead(from: Unpacker): Head {
-  return { pos: from.num(), epoch: from.text() };
+  return headFrom(from.num(), from.num(), from.text());
 }
 
 export function packPage<Row>(out: Packer, page: InboxPage<Row>, packRow: (out: Packer, row: Row) => void): void {
@@ -135,6 +147,112 @@ export function packContent(out: Packer, content: StoredContent): void {
 
 export function readContent(from: Unpacker): StoredContent {
   return { messageId: from.i64(), type: from.i32(), body: from.text(), extra: from.text() };
+}
+
+/** Ends of conversations: their bytes go from the writer to the reader as they are. */
+export function packLasts(out: Packer, lasts: ReadonlyMap<number, Last>): void {
+  const part = new Packer(64 + lasts.size * 32);
+  part.i32(lasts.size);
+  for (const [log, { head, message, own }] of lasts) {
+    part.num(log);
+    part.num(head);
+    part.i64(message);
+    part.num(own);
+  }
+  out.part(new Uint8Array(part.buffer, 0, part.length));
+}
+
+export function readLasts(from: Unpacker): Map<number, Last> {
+  from.i32(); // length of the part
+  const lasts = new Map<number, Last>();
+  for (let left = from.i32(); left > 0; left--) {
+    lasts.set(from.num(), { head: from.num(), message: from.i64(), own: from.num() });
+  }
+  return lasts;
+}
+
+/** hot: per row of a history */
+function packRow(out: Packer, row: ConversationMessage): void {
+  out.num(row.seq);
+  out.i64(row.messageId);
+  out.text(row.sender);
+  out.i32(row.type);
+  out.text(row.body);
+  out.text(row.extra);
+  out.i64(row.sendTime);
+  packMaybe(out, row.clientMsgId, (id) => out.text(id));
+}
+
+function readRow(from: Unpacker): ConversationMessage {
+  return {
+    seq: from.num(),
+    messageId: from.i64(),
+    sender: from.text(),
+    type: from.i32(),
+    body: from.text(),
+    extra: from.text(),
+    sendTime: from.i64(),
+    clientMsgId: readMaybe(from, () => from.text()),
+  };
+}
+
+export function packHistoryRange(out: Packer, range: HistoryRange): void {
+  const down = "before" in range;
+  out.u8(down ? 1 : 0);
+  out.num(down ? range.before : range.after);
+  out.num(range.limit);
+}
+
+export function readHistoryRange(from: Unpacker): HistoryRange {
+  const down = from.u8() === 1, edge = from.num(), limit = from.num();
+  return down ? { before: edge, limit } : { after: edge, limit };
+}
+
+export function packHistory(out: Packer, page: HistoryPage): void {
+  out.num(page.first);
+  out.num(page.head);
+  out.i32(page.rows.length);
+  for (const row of page.rows) packRow(out, row);
+}
+
+export function readHistory(from: Unpacker): HistoryPage {
+  const first = from.num(), head = from.num();
+  return { rows: Array.from({ length: from.i32() }, () => readRow(from)), first, head };
+}
+
+export function packConversations(out: Packer, page: ConversationPage): void {
+  packMaybe(out, page.next, (next) => out.text(next));
+  out.i32(page.conversations.length);
+  for (const one of page.conversations) {
+    out.text(JSON.stringify(one.peer));
+    out.num(one.head);
+    packMaybe(out, one.last, (last) => packRow(out, last));
+    out.num(one.read);
+    out.num(one.unread);
+    packMaybe(out, one.group, (group) => packGroup(out, group));
+  }
+}
+
+export function readConversations(from: Unpacker): ConversationPage {
+  const next = readMaybe(from, () => from.text());
+  const conversations = Array.from({ length: from.i32() }, () => ({
+    peer: JSON.parse(from.text()) as Peer, // written by packConversations of this build
+    head: from.num(),
+    last: readMaybe(from, () => readRow(from)),
+    read: from.num(),
+    unread: from.num(),
+    group: readMaybe(from, () => readGroup(from)),
+  }));
+  return { conversations, next };
+}
+
+export function packGroup(out: Packer, group: Group): void {
+  out.text(JSON.stringify(group));
+}
+
+export function readGroup(from: Unpacker): Group {
+  const group = JSON.parse(from.text()) as Group; // written by packGroup of this build
+  return { ...group, largeFrom: group.largeFrom };
 }
 
 /** A value or its absence. */

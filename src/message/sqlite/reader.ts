@@ -1,67 +1,52 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Direction, Head, InboxEntry, InboxMessage, InboxPage, StoredContent } from "../message_store.ts";
+import type { InboxEntry, InboxMessage, InboxPage, StoredContent } from "../message_store.ts";
+import { positionInFan } from "./fan.ts";
+import type { GroupReader } from "./group_reader.ts";
 import type { FullRange } from "./messages.ts";
-import { big, int, maybeText, MESSAGE_COLUMNS, type Row, text } from "./rows.ts";
+import type { Names } from "./names.ts";
+import { big, int, maybeBytes, maybeText, MESSAGE_COLUMNS, type Row, text } from "./rows.ts";
 import { KIND } from "./schema.ts";
-
-const NAMES_KEPT = 100_000;
-export const NO_HEAD: Head = { pos: 0, epoch: "0" };
-
-/** A row as `entries` has it: logs as numbers. */
-export interface Entry {
-  readonly pos: number;
-  readonly message: bigint;
-  readonly direction: Direction;
-  readonly peer: number;
-  readonly group: number | undefined;
-  readonly sendTime: bigint;
-}
-
-/** What the reader needs of a log: rows up to `written` are in the database, `tail` has those above. */
-export interface View {
-  readonly id: number;
-  readonly epoch: string;
-  readonly written: number;
-  readonly head: number;
-  /** Rows above `written` that are in the range asked for, filtered, at most `limit`. */
-  readonly tail: readonly Entry[];
-}
+import { lastBefore, NEAREST } from "./since.ts";
+import { type Entry, headFrom, NO_HEAD, type View } from "./views.ts";
 
 /** Reads on its own connection, so that no read waits for a commit. Synchronous. */
-export class Reader implements Disposable {
-  readonly #db: DatabaseSync;
-  readonly #names = new Map<number, string>();
+export class Reader {
+  readonly #groups: GroupReader;
+  readonly #names: Names;
   readonly #selectLog: StatementSync;
-  readonly #selectName: StatementSync;
   readonly #selectHead: StatementSync;
-  readonly #selectTime: StatementSync;
+  readonly #nearest: StatementSync;
   readonly #selectRange: StatementSync;
   readonly #selectDirection: StatementSync;
   readonly #selectMessage: StatementSync;
+  readonly #selectFan: StatementSync;
+  readonly #selectMade: StatementSync;
   readonly #selectCursor: StatementSync;
 
-  constructor(db: DatabaseSync) {
-    this.#db = db;
-    const columns =
-      "SELECT pos, message, direction, peer, grp, send_time FROM entries WHERE log = ? AND pos > ? AND pos <= ?";
-    this.#selectLog = big64(db, "SELECT id, epoch FROM logs WHERE app = ? AND kind = ? AND name = ?");
-    this.#selectName = db.prepare("SELECT name FROM logs WHERE id = ?");
+  constructor(db: DatabaseSync, names: Names, groups: GroupReader) {
+    this.#names = names;
+    this.#groups = groups;
+    const columns = `SELECT pos, message, direction, peer, grp, coalesce(sent, send_time) AS send_time FROM entries
+      WHERE log = ? AND pos > ? AND pos <= ? AND message != 0 AND coalesce(sent, send_time) >= ?`;
+    this.#selectLog = big64(db, "SELECT id, epoch, trimmed FROM logs WHERE app = ? AND kind = ? AND name = ?");
     this.#selectHead = db.prepare("SELECT pos FROM entries WHERE log = ? ORDER BY pos DESC LIMIT 1");
-    this.#selectTime = big64(db, "SELECT send_time FROM entries WHERE log = ? AND pos = ?");
+    this.#nearest = big64(db, NEAREST);
     this.#selectRange = big64(db, `${columns} ORDER BY pos LIMIT ?`);
     this.#selectDirection = big64(db, `${columns} AND direction = ? ORDER BY pos LIMIT ?`);
     this.#selectMessage = big64(db, `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE id = ?`);
+    this.#selectFan = db.prepare("SELECT fan FROM messages WHERE id = ?");
+    this.#selectMade = db.prepare("SELECT pos FROM entries WHERE message = ? AND log = ? AND sent IS NOT NULL");
     this.#selectCursor = db.prepare("SELECT pos FROM cursors WHERE account = ? AND device = ?");
   }
 
-  /** The log of an account of which everything is in the database. */
-  view(app: string, account: string): View | undefined {
-    const row = this.#log(app, account);
+  /** A log of which everything is in the database. */
+  view(app: string, kind: number, name: string): View | undefined {
+    const row = this.#selectLog.get(app, kind, name);
     if (!row) return undefined;
-    const id = int(row, "id");
+    const id = int(row, "id"), trimmed = int(row, "trimmed");
     const last = this.#selectHead.get(id);
-    const head = last ? int(last, "pos") : 0;
-    return { id, epoch: String(big(row, "epoch")), written: head, head, tail: [] };
+    const head = last ? int(last, "pos") : trimmed;
+    return { id, epoch: String(big(row, "epoch")), trimmed, written: head, head, tail: [] };
   }
 
   entries(view: View | undefined, range: FullRange): InboxPage<InboxEntry> {
@@ -71,7 +56,7 @@ export class Reader implements Disposable {
   messages(account: string, view: View | undefined, range: FullRange): InboxPage<InboxMessage> {
     return this.#page(view, range, (entry) => {
       const row = this.#message(entry.message);
-      if (!row) throw new Error(`Cannot read message ${entry.message}: it is not there`);
+      if (!row) return undefined; // removed since the row was read
       const shown = this.#entry(entry);
       return {
         ...shown,
@@ -89,7 +74,7 @@ export class Reader implements Disposable {
     const log = this.#logId(app, account);
     return ids.map((messageId) => {
       const row = log === undefined ? undefined : this.#message(messageId);
-      if (!row || positionIn(row, log) === undefined) return undefined;
+      if (!row || log === undefined || !this.#maySee(row, log)) return undefined;
       return { messageId, type: int(row, "type"), body: text(row, "body"), extra: text(row, "extra") };
     });
   }
@@ -97,7 +82,7 @@ export class Reader implements Disposable {
   position(app: string, account: string, messageId: bigint): number | undefined {
     const log = this.#logId(app, account);
     const row = log === undefined ? undefined : this.#message(messageId);
-    return row && positionIn(row, log);
+    return row && log !== undefined ? this.#positionIn(row, log) : undefined;
   }
 
   acked(app: string, account: string, device: string): number {
@@ -106,11 +91,7 @@ export class Reader implements Disposable {
     return row ? int(row, "pos") : 0;
   }
 
-  [Symbol.dispose](): void {
-    this.#db.close();
-  }
-
-  #page<Shown>(view: View | undefined, range: FullRange, show: (entry: Entry) => Shown): InboxPage<Shown> {
+  #page<Shown>(view: View | undefined, range: FullRange, show: (entry: Entry) => Shown | undefined): InboxPage<Shown> {
     if (!view) return { rows: [], head: NO_HEAD, scannedTo: range.after };
     const entries = this.#written(view, range);
     for (const one of view.tail) {
@@ -118,31 +99,20 @@ export class Reader implements Disposable {
     }
     const full = entries.length >= range.limit;
     return {
-      rows: entries.map(show),
-      head: { pos: view.head, epoch: view.epoch },
+      rows: entries.map(show).filter((row) => row !== undefined),
+      head: headFrom(view.head, view.trimmed, view.epoch),
       scannedTo: full ? entries.at(-1)?.pos ?? range.after : Math.max(range.after, Math.min(range.upTo, view.head)),
     };
   }
 
   #written(view: View, range: FullRange): Entry[] {
     const upTo = Math.min(range.upTo, view.written);
-    const after = range.since > 0n ? this.#lastBefore(view.id, range.since, range.after, upTo) : range.after;
+    const { since } = range;
+    const after = since > 0n ? lastBefore(this.#nearest, view.id, since, range.after, upTo) : range.after;
     const rows = range.direction === undefined
-      ? this.#selectRange.all(view.id, after, upTo, range.limit)
-      : this.#selectDirection.all(view.id, after, upTo, range.direction, range.limit);
+      ? this.#selectRange.all(view.id, after, upTo, since, range.limit)
+      : this.#selectDirection.all(view.id, after, upTo, since, range.direction, range.limit);
     return rows.map(entryOf);
-  }
-
-  /** The last position in (after, upTo] that was sent before `since`, else `after`: times grow with positions. */
-  #lastBefore(log: number, since: bigint, after: number, upTo: number): number {
-    let below = after, above = upTo + 1;
-    while (above - below > 1) {
-      const middle = Math.floor((below + above) / 2);
-      const row = this.#selectTime.get(log, middle);
-      if (!row || big(row, "send_time") < since) below = middle;
-      else above = middle;
-    }
-    return Math.max(after, below);
   }
 
   #entry(entry: Entry): InboxEntry {
@@ -150,34 +120,44 @@ export class Reader implements Disposable {
       pos: entry.pos,
       messageId: entry.message,
       direction: entry.direction,
-      peer: this.#name(entry.peer),
-      group: entry.group === undefined ? "" : this.#name(entry.group),
+      peer: this.#names.get(entry.peer),
+      group: entry.group === undefined ? "" : this.#names.get(entry.group),
       sendTime: entry.sendTime,
     };
   }
 
-  #name(log: number): string {
-    let name = this.#names.get(log);
-    if (name === undefined) {
-      const row = this.#selectName.get(log);
-      if (!row) throw new Error(`Cannot read log ${log}: it is not there`);
-      if (this.#names.size >= NAMES_KEPT) this.#names.clear();
-      this.#names.set(log, name = text(row, "name"));
-    }
-    return name;
-  }
-
-  #log(app: string, account: string): Row | undefined {
-    return this.#selectLog.get(app, KIND.account, account);
-  }
-
   #logId(app: string, account: string): number | undefined {
-    const row = this.#log(app, account);
+    const row = this.#selectLog.get(app, KIND.account, account);
     return row && int(row, "id");
   }
 
   #message(id: bigint): Row | undefined {
     return this.#selectMessage.get(id);
+  }
+
+  /** A message of a large group may be seen before it has a row. */
+  #maySee(row: Row, log: number): boolean {
+    const room = row["receiver"] === null && int(row, "fanned") === 0;
+    if (!room) return this.#positionIn(row, log) !== undefined;
+    const seq = int(row, "seq");
+    return this.#groups.stays(int(row, "conversation"), log).some(({ after, upTo }) => seq > after && seq <= upTo);
+  }
+
+  /** The position of a message in that account's log; undefined: the account is not a party, or has no row yet. */
+  #positionIn(row: Row, log: number): number | undefined {
+    if (row["receiver"] === null) return this.#positionInGroup(row, log);
+    if (int(row, "sender") === log) return int(row, "sender_pos");
+    return int(row, "receiver") === log ? int(row, "receiver_pos") : undefined;
+  }
+
+  #positionInGroup(row: Row, log: number): number | undefined {
+    const id = big(row, "id");
+    if (int(row, "fanned") === 0) {
+      const made = this.#selectMade.get(id, log);
+      return made && int(made, "pos");
+    }
+    const fan = maybeBytes(this.#selectFan.get(id) ?? { fan: null }, "fan");
+    return fan && positionInFan(fan, log);
   }
 }
 
@@ -185,12 +165,6 @@ function big64(db: DatabaseSync, sql: string): StatementSync {
   const statement = db.prepare(sql);
   statement.setReadBigInts(true);
   return statement;
-}
-
-/** The position of a message in that account's log; undefined: the account is not a party. */
-function positionIn(row: Row, log: number | undefined): number | undefined {
-  if (int(row, "sender") === log) return int(row, "sender_pos");
-  return row["receiver"] !== null && int(row, "receiver") === log ? int(row, "receiver_pos") : undefined;
 }
 
 function entryOf(row: Row): Entry {

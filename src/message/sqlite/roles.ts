@@ -3,19 +3,23 @@ import { ImError } from "../../base/errors.ts";
 import { Faults } from "./faults.ts";
 import {
   ASK,
+  type NameLists,
   packAnswer,
+  packDone,
   packError,
   packRefusal,
   packState,
   readAck,
+  readItem,
   readRange,
-  readWrite,
   REPLY,
   type Write,
 } from "./messages.ts";
-import { packContent, packEntry, packHead, packMaybe, packMessage, packPage, packPeeked, readView } from "./pages.ts";
-import { NO_HEAD, Reader } from "./reader.ts";
-import { openForReading, openForWriting } from "./schema.ts";
+import type { Op } from "./ops.ts";
+import { packLasts, packPeeked } from "./pages.ts";
+import { readerRole } from "./reader_role.ts";
+import type { Role } from "./role.ts";
+import { openForWriting } from "./schema.ts";
 import { Stop } from "./transaction.ts";
 import { Packer, type Unpacker } from "./wire.ts";
 import { Writer } from "./writer.ts";
@@ -29,16 +33,11 @@ export type Settings =
     readonly node: number;
     readonly tailRows: number;
     readonly cachedLogs: number;
+    readonly inboxGroup: number;
     /** undefined: faults cannot be injected. */
     readonly faults: string | undefined;
   }
   | { readonly role: "reader"; readonly path: string };
-
-/** One half of the store, wherever it runs: takes requests and writes replies. */
-export interface Role extends Disposable {
-  /** @throws {ImError | Stop} */
-  handle(request: Unpacker, reply: Packer): void;
-}
 
 /** @throws {ImError} CONFIG */
 export function openRole(settings: Settings, clock: Clock): Role {
@@ -83,6 +82,7 @@ function writerRole(settings: Settings & { role: "writer" }, clock: Clock): Role
       const ask = request.u8();
       if (ask === ASK.write) write(writer, request, reply);
       else if (ask === ASK.peek) peek(writer, request, reply);
+      else if (ask === ASK.lasts) lasts(writer, request, reply);
       else inject(settings.faults === undefined ? undefined : faults, request.text());
     },
     [Symbol.dispose]: () => writer[Symbol.dispose](),
@@ -91,17 +91,19 @@ function writerRole(settings: Settings & { role: "writer" }, clock: Clock): Role
 
 /** hot: per batch */
 function write(writer: Writer, request: Unpacker, reply: Packer): void {
-  const writes = new Array<Write>(request.i32());
+  const items = new Array<Write | Op>(request.i32());
   let app = "";
-  for (let i = 0; i < writes.length; i++) {
-    const one = writes[i] = readWrite(request, app);
-    app = one.app;
+  for (let i = 0; i < items.length; i++) {
+    const one = items[i] = readItem(request, app);
+    if (!("do" in one)) app = one.app;
   }
   const acks = Array.from({ length: request.i32() }, () => readAck(request));
-  const outcome = writer.run({ writes, acks });
-  for (const one of outcome.answers) {
+  const outcome = writer.run({ items, acks });
+  const lists: NameLists<readonly string[]> = new Map();
+  for (const one of outcome.results) {
     if (one instanceof ImError) packRefusal(reply, one);
-    else packAnswer(reply, one.stored, one.duplicate);
+    else if ("done" in one) packDone(reply, one.done);
+    else packAnswer(reply, one, lists);
   }
   for (const pos of outcome.acks) {
     reply.u8(pos instanceof ImError ? REPLY.error : REPLY.ok);
@@ -113,49 +115,17 @@ function write(writer: Writer, request: Unpacker, reply: Packer): void {
 
 function peek(writer: Writer, request: Unpacker, reply: Packer): void {
   for (let left = request.i32(); left > 0; left--) {
-    packPeeked(reply, writer.peek(request.text(), request.text(), readRange(request)));
+    packPeeked(reply, writer.peek(request.text(), request.u8(), request.text(), readRange(request)));
   }
+}
+
+function lasts(writer: Writer, request: Unpacker, reply: Packer): void {
+  const app = request.text(), account = request.text();
+  const logs = Array.from({ length: request.i32() }, () => request.num());
+  packLasts(reply, writer.lasts(app, account, logs));
 }
 
 function inject(faults: Faults | undefined, text: string): void {
   if (!faults) throw new ImError("CONFIG", "Cannot inject faults: the store was opened without `faults`");
   faults.add(text);
-}
-
-function readerRole(path: string): Role {
-  const db = openForReading(path);
-  const reader = new Reader(db);
-  return {
-    handle(request, reply) {
-      const ask = request.u8(), app = request.text();
-      if (ask === ASK.heads) return heads(reader, app, request, reply);
-      const account = request.text();
-      if (ask === ASK.page) page(reader, app, account, request, reply);
-      else if (ask === ASK.contents) contents(reader, app, account, request, reply);
-      else if (ask === ASK.position) {
-        packMaybe(reply, reader.position(app, account, request.i64()), (pos) => reply.num(pos));
-      } else reply.num(reader.acked(app, account, request.text()));
-    },
-    [Symbol.dispose]: () => reader[Symbol.dispose](),
-  };
-}
-
-function heads(reader: Reader, app: string, request: Unpacker, reply: Packer): void {
-  for (let left = request.i32(); left > 0; left--) {
-    const view = reader.view(app, request.text());
-    packHead(reply, view ? { pos: view.head, epoch: view.epoch } : NO_HEAD);
-  }
-}
-
-function page(reader: Reader, app: string, account: string, request: Unpacker, reply: Packer): void {
-  const withMessages = request.u8() === 1;
-  const range = readRange(request);
-  const view = readView(request) ?? reader.view(app, account);
-  if (withMessages) packPage(reply, reader.messages(account, view, range), packMessage);
-  else packPage(reply, reader.entries(view, range), packEntry);
-}
-
-function contents(reader: Reader, app: string, account: string, request: Unpacker, reply: Packer): void {
-  const ids = Array.from({ length: request.i32() }, () => request.i64());
-  for (const found of reader.contents(app, account, ids)) packMaybe(reply, found, (one) => packContent(reply, one));
 }

@@ -32,6 +32,14 @@ export function maybeText(row: Row, column: string): string | undefined {
   return row[column] === null ? undefined : text(row, column);
 }
 
+/** A column of bytes; undefined for NULL. */
+export function maybeBytes(row: Row, column: string): Uint8Array | undefined {
+  const value = row[column];
+  if (value === null) return undefined;
+  if (value instanceof Uint8Array) return value;
+  throw wrong(column, value);
+}
+
 /** SQL for a text column as bytes: Deno's node:sqlite cuts a text it reads at the first NUL. */
 export function whole(column: string): string {
   return `CAST(${column} AS BLOB) AS ${column}`;
@@ -39,7 +47,7 @@ export function whole(column: string): string {
 
 /** SQL for where a message is, and for what it says. */
 export const NUMBER_COLUMNS = "id, conversation, seq, sender, sender_pos, receiver, receiver_pos, send_time, " +
-  whole("client_msg_id");
+  `fan IS NOT NULL AS fanned, ${whole("client_msg_id")}`;
 export const MESSAGE_COLUMNS = `${NUMBER_COLUMNS}, type, ${whole("body")}, ${whole("extra")}`;
 
 function wrong(column: string, value: unknown): Error {

@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { ImError } from "../../base/errors.ts";
+import type { Peer } from "../conversation_store.ts";
 
 /**
  * The database of a message store.
@@ -7,14 +8,15 @@ import { ImError } from "../../base/errors.ts";
  * A *log* is a dense sequence 1, 2, 3… that belongs to an account (its inbox) or to a conversation (a pair or a
  * group). `logs` gives each a small integer; `entries` are its rows. The transaction that is answered appends only to
  * `messages`; rows of `entries` and `dedupe` follow in a later one (tail.ts) and until then exist in the writer's
- * memory. What is missing is found again from `messages`, from `meta.floor` on.
+ * memory. What is missing is found again from `messages`, from `meta.floor` on. `conversations` rows of pairs follow
+ * together with `entries`.
  *
- * `groups`, `group_members` and `outbox` are laid out for group chat and webhooks.
+ * `outbox` is laid out for webhooks.
  */
 const SCHEMA = `
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,          -- store: names this store; floor: oldest message id with rows missing in entries
-  value ANY NOT NULL
+  value ANY NOT NULL             -- removed_id, removed_time: id and send_time of the newest message that was removed
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE logs (
@@ -22,7 +24,8 @@ CREATE TABLE logs (
   app TEXT NOT NULL,
   kind INTEGER NOT NULL,         -- 0 account, 1 pair, 2 group
   name TEXT NOT NULL,            -- account; the pair's accounts in order, joined by ","; group id
-  epoch INTEGER NOT NULL,        -- id of its first message: a log made anew has another
+  epoch INTEGER NOT NULL,        -- id of its first message, a group's id: a log made anew has another
+  trimmed INTEGER NOT NULL DEFAULT 0, -- positions up to here were removed
   UNIQUE (app, kind, name)
 ) STRICT;
 
@@ -31,7 +34,7 @@ CREATE TABLE messages (
   conversation INTEGER NOT NULL, -- log
   seq INTEGER NOT NULL,
   sender INTEGER NOT NULL,       -- log
-  sender_pos INTEGER NOT NULL,
+  sender_pos INTEGER NOT NULL,   -- 0: no row, in a large group
   receiver INTEGER,              -- log; NULL for a group
   receiver_pos INTEGER,
   type INTEGER NOT NULL,
@@ -41,7 +44,7 @@ CREATE TABLE messages (
   key_scope TEXT,                -- inner-hop key of the request
   key_n INTEGER,
   client_msg_id TEXT,
-  fan BLOB                       -- group: (account log u32, position u32) of each member's row
+  fan BLOB                       -- group: (account log u32, position u32) of each member's row; NULL: large (fan.ts)
 ) STRICT;
 
 CREATE TABLE entries (
@@ -51,9 +54,11 @@ CREATE TABLE entries (
   direction INTEGER NOT NULL,    -- 1: the log's account sent it, else 0
   peer INTEGER NOT NULL,         -- log of the other account; in a group and in a conversation, of the sender
   grp INTEGER,                   -- log of the group
-  send_time INTEGER NOT NULL,
+  send_time INTEGER NOT NULL,    -- when the row was made: grows with pos
+  sent INTEGER,                  -- send_time of its message, where that is earlier: the row was made when first needed
   PRIMARY KEY (log, pos)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX made_rows ON entries (message, log) WHERE sent IS NOT NULL;
 
 CREATE TABLE cursors (
   account INTEGER NOT NULL,      -- log
@@ -67,30 +72,9 @@ CREATE TABLE dedupe (
   client_msg_id TEXT NOT NULL,
   message INTEGER NOT NULL,
   created INTEGER NOT NULL,      -- ms
+  answer BLOB,                   -- what an answer needs of a message that was removed (client_ids.ts)
   PRIMARY KEY (account, client_msg_id)
 ) STRICT, WITHOUT ROWID;
-`;
-
-const GROUP_SCHEMA = `
-CREATE TABLE groups (
-  id INTEGER PRIMARY KEY,        -- log of kind 2
-  name TEXT NOT NULL,
-  owner INTEGER NOT NULL,        -- log
-  avatar TEXT NOT NULL,
-  introduction TEXT NOT NULL,
-  created INTEGER NOT NULL,      -- ms
-  large_from INTEGER             -- from this seq on no rows are written for its members
-) STRICT;
-
-CREATE TABLE group_members (
-  grp INTEGER NOT NULL,          -- log
-  account INTEGER NOT NULL,      -- log
-  joined_seq INTEGER NOT NULL,   -- sees messages above
-  left_seq INTEGER,              -- and up to here
-  position INTEGER NOT NULL,     -- in a large group: read up to here
-  PRIMARY KEY (grp, account, joined_seq)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX group_members_account ON group_members (account, grp);
 
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY,        -- message id, or a snowflake of its own
@@ -100,13 +84,66 @@ CREATE TABLE outbox (
 ) STRICT;
 `;
 
+const GROUP_SCHEMA = `
+CREATE TABLE groups (
+  id INTEGER PRIMARY KEY,        -- log of kind 2
+  name TEXT NOT NULL,
+  avatar TEXT NOT NULL,
+  introduction TEXT NOT NULL,
+  owner INTEGER,                 -- log; NULL: it left
+  members INTEGER NOT NULL,      -- how many there are
+  large_from INTEGER,            -- from this seq on no rows are written for its members; NULL: not large
+  key_scope TEXT,                -- inner-hop key of the request
+  key_n INTEGER
+) STRICT;
+
+CREATE TABLE group_members (     -- a row each time that an account was in
+  grp INTEGER NOT NULL,          -- log
+  account INTEGER NOT NULL,      -- log
+  joined_seq INTEGER NOT NULL,   -- sees messages above
+  left_seq INTEGER,              -- and up to here; NULL: is in
+  joined INTEGER NOT NULL,       -- snowflake of the joining: order and time
+  filled INTEGER NOT NULL,       -- in a large group: has or passed over rows up to this seq
+  PRIMARY KEY (grp, account, joined_seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX members_in_order ON group_members (grp, joined) WHERE left_seq IS NULL;
+
+CREATE TABLE conversations (     -- of an account: those that it talked in, and the groups it was in
+  account INTEGER NOT NULL,      -- log
+  conversation INTEGER NOT NULL, -- log
+  peer INTEGER,                  -- log of the other account; NULL: a group
+  since INTEGER NOT NULL,        -- id of the first message; in a group, snowflake of the last joining
+  read INTEGER NOT NULL,         -- messages of others above this seq are unread
+  PRIMARY KEY (account, conversation)
+) STRICT, WITHOUT ROWID;
+`;
+
+/** SQL for both names of a pair's log. */
+const FIRST = "substr(pair.name, 1, instr(pair.name, ',') - 1)",
+  SECOND = "substr(pair.name, instr(pair.name, ',') + 1)";
+
 /** What brings a store of version n to n + 1, at index n - 1. */
 const MIGRATIONS: readonly string[] = [
   `ALTER TABLE messages ADD COLUMN fan BLOB;
    ALTER TABLE entries ADD COLUMN grp INTEGER;
    ALTER TABLE logs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
    UPDATE logs SET epoch = (SELECT coalesce(min(id), 1) FROM messages);
-   ${GROUP_SCHEMA}`,
+   CREATE TABLE outbox (id INTEGER PRIMARY KEY, app TEXT NOT NULL, event TEXT NOT NULL, body TEXT NOT NULL) STRICT;`,
+  `DROP TABLE IF EXISTS groups;
+   DROP TABLE IF EXISTS group_members;
+   ALTER TABLE logs ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE entries ADD COLUMN sent INTEGER;
+   CREATE INDEX made_rows ON entries (message, log) WHERE sent IS NOT NULL;
+   ALTER TABLE dedupe ADD COLUMN answer BLOB;
+   ${GROUP_SCHEMA}
+   INSERT INTO conversations
+     SELECT own.id, pair.id, other.id, pair.epoch, coalesce(sent.seq, 0) FROM logs AS pair
+     JOIN logs AS own ON own.app = pair.app AND own.kind = 0 AND own.name IN (${FIRST}, ${SECOND})
+     JOIN logs AS other ON other.app = pair.app AND other.kind = 0
+       AND other.name = CASE own.name WHEN ${FIRST} THEN ${SECOND} ELSE ${FIRST} END
+     LEFT JOIN (SELECT conversation, sender, max(seq) AS seq FROM messages GROUP BY 1, 2) AS sent
+       ON sent.conversation = pair.id AND sent.sender = own.id
+     WHERE pair.kind = 1;`,
 ];
 
 /** `PRAGMA user_version` of what this build writes. */
@@ -120,6 +157,11 @@ export type Kind = (typeof KIND)[keyof typeof KIND];
 /** The name of the conversation of two accounts, whoever writes; `,` is not legal in names. */
 export function pairName(one: string, other: string): string {
   return one < other ? `${one},${other}` : `${other},${one}`;
+}
+
+/** The log of a conversation, as one side names it. */
+export function logOf(account: string, peer: Peer): [kind: number, name: string] {
+  return "group" in peer ? [KIND.group, peer.group] : [KIND.pair, pairName(account, peer.account)];
 }
 
 /**

@@ -1,14 +1,20 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { snowflakeMs } from "../../id/snowflake.ts";
-import { headOf, type Log, type Logs, type Stored } from "./logs.ts";
+import type { ClientIds } from "./client_ids.ts";
+import { eachInFan } from "./fan.ts";
+import { headOf, type Log, type Logs } from "./logs.ts";
+import { peerIn, type Stored } from "./stored.ts";
 import type { FullRange } from "./messages.ts";
-import { big, int, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
+import { big, int, maybeBytes, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
 
 /**
- * A flush takes another log while it has written fewer rows. More than a full batch adds (768 entries, 256 client ids),
- * or memory would grow; with the largest log, a batch and its acks still below 4,000 rows.
+ * A flush takes another log while it has written fewer rows. More than a full batch of talks adds (768 entries, 256
+ * client ids), or memory would grow; with the largest log, a batch and its acks still below 4,000 rows.
  */
 const FLUSH_ROWS = 1_200;
+/** Groups add more than that: behind by a whole flush, one takes so many rows, and more flushes follow (`behind`). */
+const FLUSH_MOST = 2_500;
+/** Rows of groups share their message, so this many in memory are little; above, a batch waits for flushes. */
+const BEHIND_MOST = 200_000;
 /** A log with so many waiting rows is written out of turn, so that it never takes long. */
 const LONG_LOG = 500;
 /** Rows of one log that one statement inserts: a statement costs more than a row, most of all on Deno. */
@@ -19,7 +25,7 @@ const ROWS_PER_LOG = 16;
 const GROWTH = 4;
 
 /**
- * The rows of `entries` and `dedupe` that are not written yet.
+ * The rows of `entries`, `dedupe` and (of pairs) `conversations` that are not written yet.
  *
  *     messages   … 71 72 73 74 75 76 77 78      appended by the transaction that is answered
  *     ann's log  … ✓  ✓     ·     ·             written later, all of a log's rows at once: one leaf, many rows
@@ -35,21 +41,27 @@ export class Tail {
   readonly #long = new Set<Log>();
   #rows = 0;
   readonly #logs: Logs;
-  /** At index n - 1: inserts n rows of one log. */
+  readonly #clientIds: ClientIds;
+  /** At index n - 1: inserts n rows of one log; of groups, with the group. */
   readonly #insertEntries: readonly StatementSync[];
-  readonly #insertDedupe: StatementSync;
+  readonly #insertGroupEntries: readonly StatementSync[];
+  readonly #listConversation: StatementSync;
   readonly #selectFrom: StatementSync;
 
   /** @param least rows that may wait before some are written; up to four times as many when many logs wait. */
-  constructor(db: DatabaseSync, logs: Logs, least: number) {
+  constructor(db: DatabaseSync, logs: Logs, clientIds: ClientIds, least: number) {
     this.#least = least;
     this.#logs = logs;
-    this.#insertEntries = Array.from({ length: ROWS_PER_INSERT }, (_, i) => db.prepare(insertOf(i + 1)));
-    this.#insertDedupe = db.prepare(
-      `INSERT INTO dedupe (account, client_msg_id, message, created) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET message = excluded.message, created = excluded.created`,
+    this.#clientIds = clientIds;
+    const inserts = (columns: readonly string[]) =>
+      Array.from({ length: ROWS_PER_INSERT }, (_, i) => db.prepare(insertOf(columns, i + 1)));
+    this.#insertEntries = inserts(["message", "direction", "peer", "send_time"]);
+    this.#insertGroupEntries = inserts(["message", "direction", "peer", "send_time", "grp"]);
+    this.#listConversation = db.prepare(
+      `INSERT INTO conversations (account, conversation, peer, since, read) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET read = max(read, excluded.read)`,
     );
-    this.#selectFrom = db.prepare(`SELECT ${NUMBER_COLUMNS} FROM messages WHERE id >= ? ORDER BY id`);
+    this.#selectFrom = db.prepare(`SELECT ${NUMBER_COLUMNS}, fan FROM messages WHERE id >= ? ORDER BY id`);
     this.#selectFrom.setReadBigInts(true);
   }
 
@@ -59,6 +71,21 @@ export class Tail {
 
   get logs(): number {
     return this.#waiting.size;
+  }
+
+  /** More rows wait than a flush after each batch can write: flush once more when there is time. */
+  get behind(): boolean {
+    return this.#rows > this.#limit() + FLUSH_ROWS;
+  }
+
+  /** So many rows wait that nothing may be added before some are written. */
+  get full(): boolean {
+    return this.#rows > Math.max(BEHIND_MOST, this.#least * GROWTH);
+  }
+
+  /** The log with waiting rows, by number. */
+  waiting(log: number): Log | undefined {
+    return this.#waiting.get(log);
   }
 
   /** The oldest message with a waiting row; undefined: nothing waits. */
@@ -81,24 +108,50 @@ export class Tail {
   }
 
   /**
-   * Writes long logs, and then the longest waiting ones until no more rows than the limit wait. Gives how many entries
-   * and client ids it wrote.
+   * Writes long logs, and then the longest waiting ones until no more rows than the limit wait.
+   * @param room rows that the transaction still has room for.
    */
-  flush(): { entries: number; clientIds: number } {
-    let entries = 0, clientIds = 0;
-    const write = (log: Log) => {
-      entries += log.waiting.length;
-      clientIds += this.#write(log);
-    };
+  flush(room: number, flushed: Flushed): void {
+    const most = flushed.rows + Math.min(room, this.behind ? FLUSH_MOST : FLUSH_ROWS);
     for (const log of this.#long) {
-      if (entries + clientIds >= FLUSH_ROWS) break;
-      write(log);
+      if (flushed.rows >= most) break;
+      this.write(log, flushed);
     }
     for (const log of this.#waiting.values()) {
-      if (this.#rows <= this.#limit() || entries + clientIds >= FLUSH_ROWS) break;
-      write(log);
+      if (this.#rows <= this.#limit() || flushed.rows >= most) break;
+      this.write(log, flushed);
     }
-    return { entries, clientIds };
+  }
+
+  /** Writes logs until the rows of no message below `id` wait, or `room` rows were written. */
+  flushBelow(id: bigint, room: number, flushed: Flushed): void {
+    for (const log of this.#waiting.values()) {
+      if (log.waiting[0]!.id >= id || flushed.rows >= room) break;
+      this.write(log, flushed);
+    }
+  }
+
+  /** Writes all waiting rows of one log. */
+  write(log: Log, flushed: Flushed): void {
+    const { waiting } = log;
+    if (waiting.length === 0) return;
+    for (let i = 0; i < waiting.length; i += ROWS_PER_INSERT) {
+      this.#insert(log, log.written + 1 + i, waiting.slice(i, i + ROWS_PER_INSERT));
+    }
+    flushed.rows += waiting.length;
+    for (const one of waiting) {
+      if (one.clientMsgId === undefined || one.sender !== log.id) continue;
+      this.#clientIds.add(one);
+      flushed.clientIds++;
+      flushed.rows++;
+    }
+    flushed.rows += this.#writeConversations(log);
+    log.written += waiting.length;
+    this.#rows -= waiting.length;
+    log.waiting = [];
+    log.clientIds = undefined;
+    this.#waiting.delete(log.id);
+    this.#long.delete(log);
   }
 
   /** Rebuilds memory from what the database has. Memory must be empty. */
@@ -111,8 +164,10 @@ export class Tail {
     };
     for (const row of this.#selectFrom.iterate(floor)) {
       const stored = storedOf(row);
-      this.#addMissing(log(stored.sender), stored.senderPos, stored);
-      if (stored.receiver !== stored.sender) this.#addMissing(log(stored.receiver), stored.receiverPos, stored);
+      if (stored.form === "pair") {
+        this.#addMissing(log(stored.sender), stored.senderPos, stored);
+        if (stored.receiver !== stored.sender) this.#addMissing(log(stored.receiver), stored.receiverPos, stored);
+      } else eachInFan(maybeBytes(row, "fan") ?? NOBODY, (id, pos) => this.#addMissing(log(id), pos, stored));
       this.#addMissing(log(stored.conversation), stored.seq, stored);
     }
   }
@@ -134,47 +189,68 @@ export class Tail {
     this.add(log, stored);
   }
 
-  #write(log: Log): number {
-    const { waiting } = log;
-    for (let i = 0; i < waiting.length; i += ROWS_PER_INSERT) {
-      this.#insert(log, log.written + 1 + i, waiting.slice(i, i + ROWS_PER_INSERT));
+  /** hot: three rows per talk, one per member of a group message */
+  #insert(log: Log, pos: number, rows: readonly Stored[]): void {
+    const grouped = rows.some((one) => one.form === "fan" && one.conversation !== log.id);
+    const values: (number | bigint | null)[] = [log.id, pos];
+    for (const one of rows) {
+      values.push(one.id, log.id === one.sender ? 1 : 0, peerIn(log.id, one), one.sendTime);
+      if (grouped) values.push(one.form === "fan" ? one.conversation : null);
     }
-    let clientIds = 0;
-    for (const one of waiting) {
-      if (one.clientMsgId === undefined || one.sender !== log.id) continue;
-      this.#insertDedupe.run(log.id, one.clientMsgId, one.id, snowflakeMs(one.id));
-      clientIds++;
-    }
-    log.written += waiting.length;
-    this.#rows -= waiting.length;
-    log.waiting = [];
-    log.clientIds = undefined;
-    this.#waiting.delete(log.id);
-    this.#long.delete(log);
-    return clientIds;
+    (grouped ? this.#insertGroupEntries : this.#insertEntries)[rows.length - 1]!.run(...values);
   }
 
-  /** hot: three rows per message */
-  #insert(log: Log, pos: number, rows: readonly Stored[]): void {
-    const values: (number | bigint)[] = [log.id, pos];
-    for (const one of rows) {
-      const sent = log.id === one.sender;
-      values.push(one.id, sent ? 1 : 0, sent ? one.receiver : one.sender, one.sendTime);
+  /**
+   * An account's first row of a pair puts the pair on its list, and what it sent moves its read position; in a large
+   * group only the conversation's own log tells who sent. Gives how many rows it wrote.
+   */
+  #writeConversations(log: Log): number {
+    let lines: Map<number, Line> | undefined;
+    for (const one of log.waiting) {
+      const own = one.sender === log.id, room = one.form === "room";
+      const first = one.form === "pair" && one.seq === 1 && one.conversation !== log.id;
+      if (!own && !room && !first) continue;
+      lines ??= new Map();
+      const name = room ? one.sender : one.conversation;
+      const known = lines.get(name), read = own || room ? one.seq : 0;
+      if (known) known.read = Math.max(known.read, read);
+      else lines.set(name, { first: one, read });
     }
-    this.#insertEntries[rows.length - 1]!.run(...values);
+    if (!lines) return 0;
+    for (const { first, read } of lines.values()) {
+      const account = first.form === "room" ? first.sender : log.id;
+      const peer = first.form === "pair" ? peerIn(log.id, first) : null;
+      this.#listConversation.run(account, first.conversation, peer, first.id, read);
+    }
+    return lines.size;
   }
 }
 
-/** SQL for rows of one log that follow each other: ?1 is the log, ?2 the first position, then four values each. */
-function insertOf(rows: number): string {
-  const row = (i: number) => `(?1, ?2 + ${i}, ${[3, 4, 5, 6].map((value) => `?${value + 4 * i}`).join(", ")})`;
-  return `INSERT INTO entries (log, pos, message, direction, peer, send_time) VALUES ${
+/** What a transaction wrote of the tail, counted up. */
+export interface Flushed {
+  rows: number;
+  clientIds: number;
+}
+
+interface Line {
+  readonly first: Stored;
+  read: number;
+}
+
+const NOBODY = new Uint8Array(0);
+
+/** SQL for rows of one log that follow each other: ?1 is the log, ?2 the first position, then the columns of each. */
+function insertOf(columns: readonly string[], rows: number): string {
+  const row = (i: number) =>
+    `(?1, ?2 + ${i}, ${columns.map((_, column) => `?${3 + column + columns.length * i}`).join(", ")})`;
+  return `INSERT INTO entries (log, pos, ${columns.join(", ")}) VALUES ${
     Array.from({ length: rows }, (_, i) => row(i)).join(", ")
   }`;
 }
 
 /** A row of `messages`, read with big integers. */
 export function storedOf(row: Row): Stored {
+  const pair = row["receiver"] !== null;
   return {
     id: big(row, "id"),
     sendTime: big(row, "send_time"),
@@ -182,8 +258,9 @@ export function storedOf(row: Row): Stored {
     seq: int(row, "seq"),
     sender: int(row, "sender"),
     senderPos: int(row, "sender_pos"),
-    receiver: int(row, "receiver"),
-    receiverPos: int(row, "receiver_pos"),
+    receiver: pair ? int(row, "receiver") : 0,
+    receiverPos: pair ? int(row, "receiver_pos") : 0,
+    form: pair ? "pair" : int(row, "fanned") === 1 ? "fan" : "room",
     clientMsgId: maybeText(row, "client_msg_id"),
   };
 }

@@ -1,6 +1,7 @@
 import { systemClock } from "../../base/clock.ts";
 import { REPLY } from "./messages.ts";
-import { answer, failure, openRole, type Role, type Settings } from "./roles.ts";
+import type { Role } from "./role.ts";
+import { answer, failure, openRole, type Settings } from "./roles.ts";
 import { Packer, Unpacker } from "./wire.ts";
 
 /** What a Worker's global object offers; both runtimes have it, the shared types do not. */

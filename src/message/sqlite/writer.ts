@@ -2,16 +2,24 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
-import { Snowflake, snowflakeAt, snowflakeMs } from "../../id/snowflake.ts";
-import { REMEMBER_MOST, REMEMBER_MS, RequestKeys } from "../request_keys.ts";
-import { ClientIds, isForgotten } from "./client_ids.ts";
+import { Snowflake } from "../../id/snowflake.ts";
+import { Appends } from "./appends.ts";
+import { ClientIds } from "./client_ids.ts";
+import { Cursors } from "./cursors.ts";
 import type { Faults } from "./faults.ts";
-import { headOf, type Log, Logs, type Stored } from "./logs.ts";
+import { Groups } from "./groups.ts";
+import { headOf, type Log, Logs } from "./logs.ts";
+import type { Answer, Stored } from "./stored.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
-import { big, int, MESSAGE_COLUMNS, NUMBER_COLUMNS, text } from "./rows.ts";
-import { KIND, pairName } from "./schema.ts";
+import { created, type CreateOp, type Done, done, type MakeRowsOp, type Op, type RemoveOp, rowsOf } from "./ops.ts";
+import { ReadPositions } from "./read_positions.ts";
+import { Retention } from "./retention.ts";
+import { RoomRows } from "./room_rows.ts";
+import { big, NUMBER_COLUMNS } from "./rows.ts";
+import { KIND } from "./schema.ts";
 import { storedOf, Tail, waitingRows } from "./tail.ts";
 import { problemOf, Stop, Transaction } from "./transaction.ts";
+import type { Last } from "./views.ts";
 
 export interface WriterOptions {
   readonly clock: Clock;
@@ -19,26 +27,25 @@ export interface WriterOptions {
   readonly sync: "full" | "normal";
   readonly tailRows: number;
   readonly cachedLogs: number;
+  readonly inboxGroup: number;
   readonly faults: Faults;
 }
 
-/** A message as it is answered: stored now, or by an earlier request. */
-export interface Answer {
-  readonly stored: Stored;
-  readonly duplicate: boolean;
-}
-
-/** One result per write and per ack, in order. */
+/** One result per item and per ack, in order. */
 export interface Outcome {
-  readonly answers: readonly (Answer | ImError)[];
+  readonly results: readonly (Answer | Done | ImError)[];
   readonly acks: readonly (number | ImError)[];
 }
 
-/** An account's log with those of its waiting rows that were asked for. */
+/** A log with those of its waiting rows that were asked for. */
 export interface Peeked {
   readonly log: Log;
   readonly rows: readonly { readonly pos: number; readonly stored: Stored }[];
 }
+
+/** Rows of one transaction, about: what a flush adds, the rest leaves. */
+const TRANSACTION_ROWS = 3_200;
+const MEMBERS_PER_LOG = 10;
 
 /** Owns the write connection. Synchronous: a job is one transaction, and nothing else runs until it is answered. */
 export class Writer implements Disposable {
@@ -47,22 +54,26 @@ export class Writer implements Disposable {
   readonly #faults: Faults;
   readonly #transaction: Transaction;
   readonly #logs: Logs;
+  readonly #groups: Groups;
   readonly #tail: Tail;
   readonly #clientIds: ClientIds;
-  readonly #keys = new RequestKeys<Stored>();
+  readonly #appends: Appends;
+  readonly #rooms: RoomRows;
+  readonly #read: ReadPositions;
+  readonly #retention: Retention;
   readonly #ids: Snowflake;
   readonly #times: MonotonicNs;
-  readonly #insertMessage: StatementSync;
-  readonly #selectMessage: StatementSync;
-  readonly #selectCursor: StatementSync;
-  readonly #moveCursor: StatementSync;
-  readonly #selectFloor: StatementSync;
-  readonly #saveFloor: StatementSync;
+  readonly #cursors: Cursors;
+  readonly #selectMeta: StatementSync;
+  readonly #saveMeta: StatementSync;
   /** The highest id given, and the highest that is certainly in the database. */
   #newest: bigint;
   #durable: bigint;
-  /** Monotonic ms when the present job began. */
+  /** Monotonic ms when the present job began, and what it wrote beside its messages. */
   #jobMs = 0;
+  #flushed = { rows: 0, clientIds: 0 };
+  /** Ids and times were given that no message will show after a restart. */
+  #marks = false;
   /** Memory may be ahead of the database: read again before use. */
   #stale = true;
   /** Set for good by a failed sync. */
@@ -72,32 +83,32 @@ export class Writer implements Disposable {
   #failedCommits = 0;
 
   constructor(db: DatabaseSync, options: WriterOptions) {
+    const { clock, faults, cachedLogs, inboxGroup } = options;
     this.#db = db;
-    this.#clock = options.clock;
-    this.#faults = options.faults;
-    this.#transaction = new Transaction(db, options.faults, options.sync);
-    this.#logs = new Logs(db, options.cachedLogs);
-    this.#tail = new Tail(db, this.#logs, options.tailRows);
+    this.#clock = clock;
+    this.#faults = faults;
+    this.#transaction = new Transaction(db, faults, options.sync);
+    this.#logs = new Logs(db, cachedLogs);
     this.#clientIds = new ClientIds(db);
-    this.#insertMessage = db.prepare(
-      `INSERT INTO messages (id, conversation, seq, sender, sender_pos, receiver, receiver_pos, type, body, extra,
-         send_time, key_scope, key_n, client_msg_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    this.#selectMessage = db.prepare(`SELECT ${MESSAGE_COLUMNS} FROM messages WHERE id = ?`);
-    this.#selectMessage.setReadBigInts(true);
-    this.#selectCursor = db.prepare("SELECT pos FROM cursors WHERE account = ? AND device = ?");
-    this.#moveCursor = db.prepare(
-      `INSERT INTO cursors (account, device, pos) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET pos = excluded.pos`,
-    );
-    this.#selectFloor = db.prepare("SELECT value FROM meta WHERE key = 'floor'");
-    this.#selectFloor.setReadBigInts(true);
-    this.#saveFloor = db.prepare("UPDATE meta SET value = ? WHERE key = 'floor'");
+    this.#tail = new Tail(db, this.#logs, this.#clientIds, options.tailRows);
+    this.#selectMeta = db.prepare("SELECT value FROM meta WHERE key = ?");
+    this.#selectMeta.setReadBigInts(true);
+    this.#saveMeta = db.prepare("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value");
     const last = newestMessage(db);
-    this.#newest = this.#durable = last?.id ?? 0n;
-    this.#ids = new Snowflake(options.clock, options.node, this.#newest);
-    this.#times = new MonotonicNs(options.clock, last?.sendTime);
+    this.#newest = this.#durable = later(last?.id, this.#meta("last_id")) ?? 0n;
+    this.#ids = new Snowflake(clock, options.node, this.#newest);
+    this.#times = new MonotonicNs(clock, later(last?.sendTime, this.#meta("last_time")));
+    const nextId = () => this.#newest = this.#ids.next();
+    const begin = () => this.#transaction.begin();
+    this.#groups = new Groups(db, this.#logs, { inboxGroup, most: cachedLogs * MEMBERS_PER_LOG, nextId });
+    const [logs, groups, tail, clientIds, times] = [this.#logs, this.#groups, this.#tail, this.#clientIds, this.#times];
+    this.#appends = new Appends({ db, clock, faults, logs, groups, tail, clientIds, times, nextId, begin });
+    this.#rooms = new RoomRows(db, logs, tail, times);
+    this.#read = new ReadPositions(db, logs, groups);
+    this.#retention = new Retention({ db, clock, logs, clientIds });
+    this.#cursors = new Cursors(db, logs);
     this.#refresh();
-    this.#loadKeys();
+    this.#appends.load();
   }
 
   /** Carries out a job. @throws {Stop} when its outcome must not be answered */
@@ -105,20 +116,35 @@ export class Writer implements Disposable {
     this.#jobMs = this.#clock.mono();
     try {
       this.#refresh();
-      const answers = job.writes.map((write) => this.#append(write));
+      while (this.#tail.full && !this.#refusal) this.#tidy();
+      const results = job.items.map((item) => "do" in item ? this.#op(item) : this.#append(item));
       const acks = job.acks.map((ack) => this.#ack(ack));
       if (this.#transaction.open) this.#commit();
-      return { answers, acks };
+      else if (this.#tail.behind && !this.#refusal) this.#tidy();
+      return { results, acks };
     } catch (thrown) {
       return this.#failed(job, thrown);
     }
   }
 
-  /** The log of an account that may have rows the reader cannot see; undefined: the database has all there is. */
-  peek(app: string, account: string, range: FullRange): Peeked | undefined {
+  /** A log that may have rows the reader cannot see; undefined: the database has all there is. */
+  peek(app: string, kind: number, name: string, range: FullRange): Peeked | undefined {
     this.#refresh();
-    const log = this.#logs.remembered(app, account);
+    const log = this.#logs.remembered(app, kind, name);
     return log && { log, rows: waitingRows(log, range) };
+  }
+
+  /** The ends of conversations that have waiting rows, for one account. */
+  lasts(app: string, account: string, logs: readonly number[]): Map<number, Last> {
+    this.#refresh();
+    const own = this.#logs.find(app, KIND.account, account)?.id;
+    const found = new Map<number, Last>();
+    for (const id of logs) {
+      const log = this.#tail.waiting(id), last = log?.waiting.at(-1);
+      const sent = log?.waiting.findLast((one) => one.sender === own);
+      if (log && last) found.set(id, { head: headOf(log), message: last.id, own: sent?.seq ?? 0 });
+    }
+    return found;
   }
 
   state(): WriterState {
@@ -128,9 +154,10 @@ export class Writer implements Disposable {
       waitingRows: this.#tail.rows,
       waitingLogs: this.#tail.logs,
       cachedLogs: this.#logs.size,
-      rememberedKeys: this.#keys.size,
+      rememberedKeys: this.#appends.remembered,
       commits: this.#commits,
       failedCommits: this.#failedCommits,
+      behind: this.#tail.behind && this.#problem === "",
     };
   }
 
@@ -139,99 +166,79 @@ export class Writer implements Disposable {
   }
 
   #append(write: Write): Answer | ImError {
-    const known = this.#known(write);
+    const known = this.#appends.known(write);
     if (known) return known;
     if (this.#refusal) return this.#refusal;
     if (write.late) return new ImError("BUSY", "Cannot store message: too late to start");
-    return { stored: this.#store(write), duplicate: false };
+    return this.#appends.store(write, this.#jobMs);
   }
 
-  /** The first answer of a request that came before. */
-  #known(write: Write): Answer | ImError | undefined {
-    const { key, clientMsgId } = write;
-    const byKey = key && this.#keys.find(key);
-    if (byKey === "answered") {
-      return new ImError("SYSTEM", `Cannot store message: request ${key?.n} of its channel has been answered`);
-    }
-    if (byKey) return { stored: byKey, duplicate: true };
-    return clientMsgId === undefined ? undefined : this.#knownByClient(write, clientMsgId);
+  #op(op: Op): Done | ImError {
+    const known = this.#knownOp(op);
+    if (known) return known;
+    if (this.#refusal) return this.#refusal;
+    if (op.late) return new ImError("BUSY", "Cannot change group: too late to start");
+    if (op.do === "read") return done(this.#read.move(op, () => this.#begin()));
+    this.#begin();
+    this.#marks = true;
+    this.#flushed.rows += rowsOf(op);
+    if (op.do === "create") return { done: this.#create(op) };
+    if (op.do === "make rows") return { done: this.#makeRows(op) };
+    return op.do === "remove" ? { done: this.#remove(op) } : done(this.#groups.change(op));
   }
 
-  #knownByClient(write: Write, clientMsgId: string): Answer | ImError | undefined {
-    const sender = this.#logs.find(write.app, KIND.account, write.sender);
-    if (!sender) return undefined;
-    const id = sender.clientIds?.get(clientMsgId)?.id ?? this.#clientIds.find(sender.id, clientMsgId);
-    if (id === undefined || isForgotten(snowflakeMs(id), this.#clock.now())) return undefined;
-    const row = this.#selectMessage.get(id);
-    if (!row) throw new Error(`Cannot compare: message ${id} of a client id is not there`);
-    const dest = this.#logs.find(write.app, KIND.account, write.dest);
-    const same = int(row, "receiver") === dest?.id && int(row, "type") === write.type &&
-      text(row, "body") === write.body && text(row, "extra") === write.extra;
-    if (!same) return new ImError("DUPLICATE_ID", "Cannot store message: its client id stands for another content");
-    return { stored: storedOf(row), duplicate: true };
+  #knownOp(op: Op): Done | ImError | undefined {
+    if (op.do !== "create") return undefined;
+    const known = this.#appends.knownGroup(op);
+    return typeof known === "string" ? created(known, op) : known;
   }
 
-  /** hot: per message */
-  #store(write: Write): Stored {
-    const { app, key, clientMsgId } = write;
+  #begin(): void {
     this.#transaction.begin();
     this.#faults.at("statement");
-    const id = this.#newest = this.#ids.next();
-    const sender = this.#logs.obtain(app, KIND.account, write.sender, id);
-    const receiver = write.dest === write.sender ? sender : this.#logs.obtain(app, KIND.account, write.dest, id);
-    const conversation = this.#logs.obtain(app, KIND.pair, pairName(write.sender, write.dest), id);
-    const stored: Stored = {
-      id,
-      sendTime: this.#times.next(),
-      conversation: conversation.id,
-      seq: headOf(conversation) + 1,
-      sender: sender.id,
-      senderPos: headOf(sender) + 1,
-      receiver: receiver.id,
-      receiverPos: headOf(receiver) + 1,
-      clientMsgId,
-    };
-    this.#insertMessage.run(
-      id,
-      stored.conversation,
-      stored.seq,
-      stored.sender,
-      stored.senderPos,
-      stored.receiver,
-      stored.receiverPos,
-      write.type,
-      write.body,
-      write.extra,
-      stored.sendTime,
-      key ? key.scope : null,
-      key ? key.n : null,
-      clientMsgId ?? null,
-    );
-    this.#tail.add(sender, stored);
-    if (receiver !== sender) this.#tail.add(receiver, stored);
-    this.#tail.add(conversation, stored);
-    if (key) this.#keys.add(key, stored, this.#jobMs);
-    return stored;
+  }
+
+  #create(op: CreateOp): unknown {
+    const { id, members } = this.#groups.create(op);
+    this.#appends.rememberGroup(op, { id: this.#newest, group: id }, this.#jobMs);
+    return { id, members };
+  }
+
+  #makeRows({ app, accounts, since, most }: MakeRowsOp): number[] {
+    return accounts.map((account) => this.#rooms.make(app, account, BigInt(since), most, this.#flushed));
+  }
+
+  #remove({ before, most }: RemoveOp): unknown {
+    const limit = BigInt(before), last = this.#retention.last(limit, most);
+    if (last === undefined) return { count: 0, more: false };
+    this.#tail.flushBelow(last + 1n, TRANSACTION_ROWS / 2, this.#flushed);
+    return this.#retention.remove(limit, most, this.#tail.floor());
   }
 
   #ack(ack: Ack): number | ImError {
-    const log = this.#logs.find(ack.app, KIND.account, ack.account);
-    if (!log) return 0;
-    const row = this.#selectCursor.get(log.id, ack.device);
-    const now = row ? int(row, "pos") : 0;
-    const pos = Math.min(ack.pos, headOf(log));
-    if (pos <= now) return now;
-    if (this.#refusal) return this.#refusal;
+    const move = this.#cursors.ack(ack);
+    if (typeof move === "number") return move;
+    return this.#refusal ?? move(this.#transaction);
+  }
+
+  /** A transaction that only writes waiting rows. */
+  #tidy(): void {
     this.#transaction.begin();
-    this.#moveCursor.run(log.id, ack.device, pos);
-    return pos;
+    this.#commit();
   }
 
   #commit(): void {
-    const { entries, clientIds } = this.#tail.flush();
-    if (entries > 0) this.#saveFloor.run(this.#tail.floor() ?? this.#newest + 1n);
-    if (clientIds > 0) this.#clientIds.sweep(2 * clientIds, this.#clock.now());
+    const flushed = this.#flushed;
+    this.#tail.flush(TRANSACTION_ROWS - flushed.rows, flushed);
+    if (flushed.rows > 0) this.#saveMeta.run("floor", this.#tail.floor() ?? this.#newest + 1n);
+    if (flushed.clientIds > 0) this.#clientIds.sweep(2 * flushed.clientIds, this.#clock.now());
+    if (this.#marks) {
+      this.#saveMeta.run("last_id", this.#newest);
+      this.#saveMeta.run("last_time", this.#times.next());
+    }
     this.#transaction.commit();
+    this.#flushed = { rows: 0, clientIds: 0 };
+    this.#marks = false;
     this.#durable = this.#newest;
     this.#problem = "";
     this.#commits++;
@@ -243,21 +250,21 @@ export class Writer implements Disposable {
     const kind = this.#transaction.undo(thrown);
     this.#failedCommits++;
     this.#stale = true;
-    for (const { key } of job.writes) {
-      const stored = key && this.#keys.find(key);
-      if (typeof stored === "object" && stored.id > this.#durable) this.#keys.forget(key!);
+    this.#flushed = { rows: 0, clientIds: 0 };
+    for (const item of job.items) {
+      if (!("do" in item) || item.do === "create") this.#appends.forget(item, this.#durable);
     }
     const cause = thrown instanceof Error ? thrown.message : String(thrown);
     this.#problem = this.#refusal?.message ?? problemOf(kind, cause);
     const error = new ImError("SYSTEM", this.#problem, { cause: thrown });
     if (kind === "sync") this.#refusal = error;
-    return { answers: job.writes.map((write) => this.#knownAfter(write) ?? error), acks: job.acks.map(() => error) };
+    return { results: job.items.map((item) => this.#knownAfter(item) ?? error), acks: job.acks.map(() => error) };
   }
 
-  #knownAfter(write: Write): Answer | ImError | undefined {
+  #knownAfter(item: Write | Op): Answer | Done | ImError | undefined {
     try {
       this.#refresh();
-      return this.#known(write);
+      return "do" in item ? this.#knownOp(item) : this.#appends.known(item);
     } catch { // the database cannot be read either: the failure is answered, and memory stays stale
       return undefined;
     }
@@ -267,22 +274,15 @@ export class Writer implements Disposable {
   #refresh(): void {
     if (!this.#stale) return;
     this.#logs.forgetAll();
+    this.#groups.forgetAll();
     this.#tail.forgetAll();
-    const row = this.#selectFloor.get();
-    this.#tail.load(row ? big(row, "value") : 0n);
+    this.#tail.load(this.#meta("floor") ?? 0n);
     this.#stale = false;
   }
 
-  #loadKeys(): void {
-    const select = this.#db.prepare(
-      `SELECT * FROM (SELECT key_scope, key_n, ${NUMBER_COLUMNS} FROM messages WHERE id >= ? AND key_scope IS NOT NULL
-         ORDER BY id DESC LIMIT ?) ORDER BY id`,
-    );
-    select.setReadBigInts(true);
-    const mono = this.#clock.mono();
-    for (const row of select.iterate(snowflakeAt(this.#clock.now() - REMEMBER_MS), REMEMBER_MOST)) {
-      this.#keys.add({ scope: text(row, "key_scope"), n: int(row, "key_n"), low: 0 }, storedOf(row), mono);
-    }
+  #meta(key: string): bigint | undefined {
+    const row = this.#selectMeta.get(key);
+    return row && big(row, "value");
   }
 }
 
@@ -291,4 +291,8 @@ function newestMessage(db: DatabaseSync): Stored | undefined {
   select.setReadBigInts(true);
   const row = select.get();
   return row && storedOf(row);
+}
+
+function later(one: bigint | undefined, other: bigint | undefined): bigint | undefined {
+  return one === undefined || (other !== undefined && other > one) ? other : one;
 }

@@ -1,0 +1,35 @@
+/** A stored message, as far as later rows and answers need it. Shared by all logs it is in. */
+export interface Stored {
+  readonly id: bigint;
+  readonly sendTime: bigint;
+  readonly conversation: number;
+  readonly seq: number;
+  readonly sender: number;
+  /** 0 in a large group. */
+  readonly senderPos: number;
+  /** 0 for a group. */
+  readonly receiver: number;
+  readonly receiverPos: number;
+  readonly clientMsgId: string | undefined;
+  /** pair: two accounts. fan: a group whose members all got a row. room: a large group, nobody did. */
+  readonly form: "pair" | "fan" | "room";
+}
+
+/** The account that a row of that log names: of a pair the other one, of a group and in a conversation the sender. */
+export function peerIn(log: number, stored: Stored): number {
+  return stored.form === "pair" && log === stored.sender ? stored.receiver : stored.sender;
+}
+
+/** A message as it is answered: stored now, or by an earlier request. */
+export interface Answer {
+  readonly stored: Stored;
+  readonly duplicate: boolean;
+  /** Of a group that is not large; undefined also for a duplicate that retention removed. */
+  readonly fan?: AnswerFan | undefined;
+}
+
+/** A `fan` column and the names of its members. Answers of one group usually share `names`. */
+export interface AnswerFan {
+  readonly names: readonly string[];
+  readonly bytes: Uint8Array;
+}

@@ -1,0 +1,94 @@
+import { expect } from "bun:test";
+import { ImError } from "../../src/base/errors.ts";
+import type { Appended } from "../../src/message/message_store.ts";
+import { fromBase36 } from "../../src/protocol/base36.ts";
+import { bodiesOf, byAccount, change, group, groupTalk, refusal } from "./group_talk.ts";
+import type { Check } from "./message_place.ts";
+import { stored } from "./message_talk.ts";
+
+/** The part of the contract about groups and requests that come again, too late, after a restart, or fail. */
+export function groupsComeAgain(check: Check): void {
+  check(
+    "a group is made once for a key, and its messages are stored once, also after a restart",
+    async (store, place) => {
+      const request = group("ann", ["bob", "cat", "bob"], { key: { scope: "g1_c1", n: 1, low: 1 } });
+      const [first, twin] = await Promise.all([store.createGroup(request), store.createGroup(request)]);
+      expect(twin).toEqual(first);
+      const later = await store.createGroup({ ...request, key: { scope: "g1_c1", n: 2, low: 1 } });
+      expect(later.id).not.toBe(first.id);
+      const sent = groupTalk("ann", first.id, { key: { scope: "g1_c1", n: 3, low: 1 }, clientMsgId: "c1" });
+      const [one, same] = await store.append([sent, sent]) as Appended[];
+      const again = { ...one!, duplicate: true };
+      expect(same).toEqual(again);
+      expect(byAccount(same?.fan)).toEqual({ ann: 1, bob: 1, cat: 1 });
+      await store.quit(change(first.id, ["cat"]));
+      expect(await stored(store, sent)).toEqual(again);
+      const bare = groupTalk("ann", first.id, { clientMsgId: "c1" });
+      expect(await stored(store, bare)).toEqual(again);
+      for (const other of [{ body: "x" }, { dest: later.id }, { group: false }, { dest: "bob", group: false }]) {
+        expect(await store.append([{ ...bare, ...other }])).toMatchObject([{ code: "DUPLICATE_ID" }]);
+      }
+      await store[Symbol.asyncDispose]();
+      await using reopened = await place.open();
+      expect(await reopened.createGroup(request)).toEqual(first);
+      expect(await reopened.createGroup({ ...request, startBy: -1 })).toEqual(first);
+      expect(await stored(reopened, sent)).toEqual(again);
+      expect(await stored(reopened, bare)).toEqual(again);
+      expect(await stored(reopened, groupTalk("bob", first.id))).toMatchObject({ seq: 2 });
+      expect(await bodiesOf(reopened, ["bob", "cat"])).toEqual([["ann to group", "bob to group"], ["ann to group"]]);
+    },
+  );
+
+  check("what is too late to start is BUSY and changes nothing", async (store) => {
+    const { id } = await store.createGroup(group("ann", []));
+    expect(await refusal(store.createGroup(group("ann", ["bob"], { startBy: -1 })))).toBe("BUSY");
+    expect(await refusal(store.join(change(id, ["bob"], { startBy: -1 })))).toBe("BUSY");
+    expect(await refusal(store.quit(change(id, ["ann"], { startBy: -1 })))).toBe("BUSY");
+    expect((await store.members("kim", id, undefined, 9)).members.length).toBe(1);
+  });
+
+  check("a restart keeps groups, members, rows and numbering", async (store, place) => {
+    const { id } = await store.createGroup(group("ann", ["bob", "cat"]));
+    const before: Appended[] = [];
+    for (let i = 0; i < 20; i++) {
+      before.push(await stored(store, groupTalk(i % 2 ? "ann" : "bob", id, { body: `${i}` })));
+    }
+    await store.quit(change(id, ["cat"]));
+    const [found, heads] = [await store.group("kim", id), await store.heads("kim", ["ann", "bob", "cat"])];
+    await store[Symbol.asyncDispose]();
+    await using reopened = await place.open();
+    expect(await reopened.group("kim", id)).toEqual(found);
+    expect(await reopened.heads("kim", ["ann", "bob", "cat"])).toEqual(heads);
+    const next = await stored(reopened, groupTalk("ann", id, { body: "20" }));
+    expect(next).toMatchObject({ seq: 21, senderPos: 21 });
+    expect(byAccount(next.fan)).toEqual({ ann: 21, bob: 21 });
+    expect(next.messageId).toBeGreaterThan(before.at(-1)!.messageId);
+    const all = Array.from({ length: 21 }, (_, i) => `${i}`);
+    expect(await bodiesOf(reopened, ["ann", "bob", "cat"])).toEqual([all, all, all.slice(0, 20)]);
+    const { id: other } = await reopened.createGroup(group("ann", []));
+    expect(fromBase36(other)!).toBeGreaterThan(next.messageId);
+  });
+
+  check("a batch that fails leaves nothing: no group, no member, no row", async (store, place) => {
+    const { id } = await store.createGroup(group("ann", ["bob"]));
+    await stored(store, groupTalk("ann", id));
+    const keyed = group("ann", ["bob"], { key: { scope: "g", n: 1, low: 1 } });
+    await place.failNext(store);
+    const lost = await Promise.all([
+      store.append([groupTalk("ann", id)]).then(([one]) => one instanceof ImError ? one.code : "stored"),
+      refusal(store.join(change(id, ["cat"]))),
+      refusal(store.quit(change(id, ["bob"]))),
+      refusal(store.createGroup(keyed)),
+    ]);
+    // How many of them one transaction takes is the store's affair; whatever failed left nothing.
+    expect(lost.slice(0, 2)).toEqual(["SYSTEM", "SYSTEM"]);
+    const made = await store.createGroup(keyed);
+    expect(await store.group("kim", made.id)).toMatchObject({ memberCount: 2, head: 0 });
+    expect(await store.isMember("kim", id, "cat")).toBe(false);
+    expect(await store.isMember("kim", id, "bob")).toBe(lost[2] === "SYSTEM");
+    expect(await stored(store, groupTalk("ann", id))).toMatchObject({ seq: 2, senderPos: 2 });
+    expect((await store.join(change(id, ["cat"]))).changed).toEqual(["cat"]);
+    expect(byAccount((await stored(store, groupTalk("cat", id))).fan)).toMatchObject({ ann: 3, cat: 1 });
+    expect((await bodiesOf(store, ["ann"]))[0]).toEqual(["ann to group", "ann to group", "cat to group"]);
+  });
+}
