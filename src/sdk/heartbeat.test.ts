@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { FakeClock } from "../base/fake_clock.ts";
-import { FakeServer, onlineClient, settle } from "./fake_server.ts";
+import { fakeClient, FakeServer, onlineClient, settle } from "./fake_server.ts";
+import type { Connect } from "./socket.ts";
 import { onWake } from "./wake.ts";
 
 function networkIsBack(): void {
@@ -132,6 +133,26 @@ describe("waking up", () => {
     networkIsBack();
     await settle();
     expect(client.state).toBe("online");
+    await client.close();
+  });
+
+  test("a client whose attempt hangs makes another at once; one that has just begun is left alone", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    let hangs = true;
+    const connect: Connect = (url, events) => hangs ? { send() {}, close() {} } : server.connect(url, events);
+    const { client, states } = fakeClient(server, clock, { connect });
+    void client.login();
+    await settle();
+    hangs = false;
+    clock.advance(1_999);
+    networkIsBack();
+    await settle();
+    expect(client.state).toBe("connecting");
+    clock.advance(1);
+    networkIsBack();
+    await settle();
+    expect(states.map(({ state }) => state)).toEqual(["connecting", "offline", "connecting", "online"]);
     await client.close();
   });
 

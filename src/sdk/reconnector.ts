@@ -21,6 +21,8 @@ import type { Connect } from "./socket.ts";
 const GOOD_MS = 1_000;
 /** The application's functions that give addresses and tokens have so long. */
 const PREPARE_MS = 20_000;
+/** When woken, an attempt that began so long ago may have begun without a network. */
+const HANGS_MS = 2_000;
 /** After waking up a connection that is still good answers within so long. */
 const AWAKE_MS = 4_000;
 /** What the server does not say: an old one, or not our client's login. */
@@ -64,7 +66,7 @@ export interface ReconnectorEvents {
 
 type State =
   | { readonly at: "offline"; readonly timer: Timer | undefined }
-  | { readonly at: "connecting"; connection: Connection | undefined }
+  | { readonly at: "connecting"; connection: Connection | undefined; readonly sinceMs: number }
   | { readonly at: "online"; readonly connection: Connection; readonly sinceMs: number }
   | { readonly at: "closed" };
 
@@ -100,10 +102,14 @@ export class Reconnector {
     return this.#options.addresses.current;
   }
 
-  /** Connects now instead of waiting; while connected, finds out whether it still is. */
+  /** Connects now instead of waiting, or instead of an attempt that hangs; while connected, finds out whether it still is. */
   wake(): void {
-    if (this.#state.at === "offline") void this.#connect();
-    else if (this.#state.at === "online") this.#state.connection.probe(AWAKE_MS);
+    const state = this.#state;
+    if (state.at === "online") state.connection.probe(AWAKE_MS);
+    if (state.at === "connecting" && this.#options.clock.mono() - state.sinceMs >= HANGS_MS) {
+      state.connection?.close(LOST.NOT_OPENED);
+    }
+    if (this.state === "offline") void this.#connect();
   }
 
   /** Ends it for good. */
@@ -121,7 +127,11 @@ export class Reconnector {
   async #connect(): Promise<void> {
     if (this.#state.at === "offline") this.#state.timer?.stop();
     const attempt = ++this.#attempt;
-    const state: State = this.#state = { at: "connecting", connection: undefined };
+    const state: State = this.#state = {
+      at: "connecting",
+      connection: undefined,
+      sinceMs: this.#options.clock.mono(),
+    };
     this.#events.state("connecting", undefined, undefined);
     const { addresses, clock, log } = this.#options;
     let missing: CloseReason = LOST.NO_ADDRESS;
