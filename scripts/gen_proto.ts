@@ -54,6 +54,7 @@ export function generate(): Map<string, string> {
     );
     const line = `export * as ${name} from "./${name}_messages.ts";\n`;
     files.set(`${name}.d.ts`, line);
+    // What goes into web pages imports the messages themselves: esbuild keeps all of a namespace that is re-exported.
     files.set(`${name}.js`, `// @ts-self-types="./${name}.d.ts"\n${line}`);
   }
   return files;

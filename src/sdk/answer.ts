@@ -1,6 +1,6 @@
 import { type ErrorCode, ImError } from "../base/errors.ts";
 import type { BodyCodec } from "../protocol/body_codec.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { statusName } from "../protocol/status.ts";
 

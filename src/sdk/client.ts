@@ -3,7 +3,7 @@ import { ImError } from "../base/errors.ts";
 import { type Logger, silent } from "../base/logger.ts";
 import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { Acker } from "./ack.ts";
 import { Addresses } from "./addresses.ts";

@@ -1,7 +1,7 @@
 import { Backoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../protocol/limits.ts";
 import { SYNC } from "./commands.ts";
 import type { Requests } from "./connection.ts";

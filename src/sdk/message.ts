@@ -1,5 +1,5 @@
 import type { BodyCodec } from "../protocol/body_codec.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import { META } from "../protocol/meta.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { GROUP_TALK } from "./commands.ts";

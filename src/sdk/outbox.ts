@@ -1,7 +1,7 @@
 import { Backoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import { STATUS } from "../protocol/status.ts";
 import { GROUP_TALK, USER_TALK } from "./commands.ts";
 import type { Requests } from "./connection.ts";

@@ -4,7 +4,7 @@ import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
-import { pkt } from "../protocol/gen/pkt.js";
+import * as pkt from "../protocol/gen/pkt_messages.ts";
 import type { Meta } from "../protocol/header.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
 import { STATUS } from "../protocol/status.ts";
