@@ -1,4 +1,5 @@
 import net from "node:net";
+import tls from "node:tls";
 
 /** What a stream tells. `data` bytes are valid during the call only; `closed` comes once, last. */
 export interface StreamEvents {
@@ -24,16 +25,18 @@ export interface Stream {
 export interface StreamTarget {
   readonly host: string;
   readonly port: number;
+  /** With TLS, whatever the certificate: the tool measures, it keeps no secrets. */
+  readonly tls?: boolean;
   readonly localAddress?: string | undefined;
 }
 
 /**
  * Opens a TCP connection without Nagle delay. On Bun its own sockets are used: a third cheaper per read and write than
- * its node:net, and the client shares the machine with the server. @throws {Error} with the reason, e.g. ECONNREFUSED.
+ * its node:net, and the client shares the machine with the server; not with TLS. @throws {Error} with the reason, e.g. ECONNREFUSED.
  */
 export function openStream(target: StreamTarget, events: StreamEvents): Promise<Stream> {
   const bun = (globalThis as { Bun?: BunTcp }).Bun;
-  return bun === undefined || target.localAddress !== undefined
+  return bun === undefined || target.localAddress !== undefined || target.tls
     ? openNode(target, events)
     : openBun(bun, target, events);
 }
@@ -155,12 +158,13 @@ async function openBun(bun: BunTcp, target: StreamTarget, events: StreamEvents):
 
 function openNode(target: StreamTarget, events: StreamEvents): Promise<Stream> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({
+    const to = {
       host: target.host,
       port: target.port,
       noDelay: true,
       ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
-    });
+    };
+    const socket = target.tls ? tls.connect({ ...to, rejectUnauthorized: false }) : net.connect(to);
     let failure: Error | undefined;
     let open = false;
     socket.on("data", (bytes: Uint8Array) => events.data(bytes));
@@ -172,7 +176,7 @@ function openNode(target: StreamTarget, events: StreamEvents): Promise<Stream> {
         reject(new Error(`Cannot connect to ${target.host}:${target.port}: ${why}`, { cause: failure }));
       }
     });
-    socket.once("connect", () => {
+    socket.once(target.tls ? "secureConnect" : "connect", () => {
       open = true;
       resolve({
         // node:net keeps the bytes until they have left, so it must own them

@@ -11,7 +11,12 @@ import { parseServerUrl, type ServerUrl } from "./wire_conn.ts";
 
 /** The options that say which server is measured. */
 export const TARGET_OPTIONS: readonly OptionSpec[] = [
-  { name: "url", value: "URL", many: true, help: "ws://host:port/path or tcp://host:port (ws://127.0.0.1:8000/)" },
+  {
+    name: "url",
+    value: "URL",
+    many: true,
+    help: "ws://host:port/path or tcp://host:port, wss:// or tls:// (ws://127.0.0.1:8000/)",
+  },
   { name: "secret", value: "TEXT", help: "HS256 secret for the tokens the tool signs (PETREL_TOKEN_SECRET)" },
   { name: "secret-file", value: "FILE", help: "read the secret from a file, e.g. a dev server's (data/token.secret)" },
   { name: "app", value: "NAME", preset: "kim", help: "app of all accounts" },

@@ -150,7 +150,9 @@ test("parseServerUrl takes ws and tcp addresses and nothing else", () => {
     .toMatchObject({ transport: "ws", host: "127.0.0.1", port: 8000, path: "/im?x=1" });
   expect(parseServerUrl("tcp://[::1]:8001")).toMatchObject({ transport: "tcp", host: "::1", port: 8001 });
   expect(parseServerUrl("ws://example.org")).toMatchObject({ port: 80, path: "/" });
-  expect(() => parseServerUrl("wss://example.org")).toThrow("expected ws://host:port/path");
+  expect(parseServerUrl("wss://example.org/x")).toMatchObject({ transport: "ws", tls: true, port: 443, path: "/x" });
+  expect(parseServerUrl("tls://example.org:1")).toMatchObject({ transport: "tcp", tls: true, port: 1 });
+  expect(() => parseServerUrl("https://example.org")).toThrow("expected ws://host:port/path");
 });
 
 function serverFrame(payload: Uint8Array): Uint8Array {

@@ -15,24 +15,26 @@ export interface WireSink {
   closed(why: string): void;
 }
 
-/** A server address: `ws://host:port/path` or `tcp://host:port`. */
+/** A server address: `ws://host:port/path` or `tcp://host:port`, or with TLS `wss://` and `tls://`. */
 export interface ServerUrl {
   readonly transport: Transport;
+  readonly tls: boolean;
   readonly host: string;
   readonly port: number;
   readonly path: string;
   readonly text: string;
 }
 
-/** @throws {Error} when it is neither ws:// nor tcp://. */
+/** @throws {Error} when it is none of these. */
 export function parseServerUrl(text: string): ServerUrl {
-  const match = /^(ws|tcp):\/\/(\[[0-9a-fA-F:]+\]|[^:/]+)(?::(\d+))?(\/.*)?$/.exec(text);
+  const match = /^(wss?|tcp|tls):\/\/(\[[0-9a-fA-F:]+\]|[^:/]+)(?::(\d+))?(\/.*)?$/.exec(text);
   if (match === null) throw new Error(`Cannot use ${text}: expected ws://host:port/path or tcp://host:port`);
-  const [, transport, host, port, path] = match;
+  const [, scheme, host, port, path] = match;
   return {
-    transport: transport === "ws" ? "ws" : "tcp",
+    transport: scheme!.startsWith("ws") ? "ws" : "tcp",
+    tls: scheme === "wss" || scheme === "tls",
     host: host!.replace(/^\[|\]$/g, ""),
-    port: Number(port ?? (transport === "ws" ? 80 : 8001)),
+    port: Number(port ?? { ws: 80, wss: 443, tcp: 8001, tls: 8001 }[scheme!]),
     path: path ?? "/",
     text,
   };

@@ -12,7 +12,7 @@ import { bytes, text, until } from "../contract/listen_support.ts";
 import { NetRaw } from "../contract/wirings.ts";
 import { CA, tlsFile } from "../support/certificates.ts";
 import { tempDir } from "../support/temp.ts";
-import { LocalSystem } from "./system_local.ts";
+import { LocalSystem, TRANSPORTS } from "./system_local.ts";
 
 /** The body of what a path of the system answers. */
 async function get(url: string, path: string, headers: readonly string[] = []): Promise<string> {
@@ -73,6 +73,13 @@ test("people talk over TLS on both transports; the certificate is renewed under 
   expect(Number(/"tlsDaysLeft":(\d+)/.exec(ready)?.[1])).toBeGreaterThan(30_000);
   expect(await get(local.ws, "/metrics")).toMatch(/petrel_tls_days_left 3\d{4}\./);
 }, 20_000);
+
+test.each(TRANSPORTS)("the load tool's clients log in over TLS on %s", async (transport) => {
+  await using local = await LocalSystem.start({ tlsCert: tlsFile("first.crt"), tlsKey: tlsFile("first.key") });
+  const client = await local.login(transport, "ann");
+  expect(client.account).toBe("ann");
+  client.close();
+});
 
 test("people talk over unix sockets, which no limit per address counts", async () => {
   await using dir = await tempDir();
