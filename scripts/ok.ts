@@ -61,7 +61,7 @@ const STEPS: readonly Step[] = [
   {
     name: "test-browser",
     what: "tests in Chromium, servers on both runtimes",
-    commands: () => [bun("test", "--parallel", ...browserTests()), deno("task", "test-browser")],
+    commands: () => [bun("test", "--parallel=3", ...browserTests()), deno("task", "test-browser")],
     count: (output) => add(countBun(output), countDeno(output)),
     skip: () => findChromium() === undefined ? NO_CHROMIUM : undefined,
   },
@@ -111,6 +111,7 @@ function fuzzers(): Command[] {
   return files.sort().map((name) => script(`tests/fuzz/${name}`, "--seconds", "5"));
 }
 
+/** Most of their time they wait, hence more at once than cores. What no server matters to (`.once.`) Deno leaves out. */
 function browserTests(): string[] {
   const names = readdirSync(`${ROOT}tests/browser`).filter((name) => name.endsWith(".browser.ts"));
   return names.sort().map((name) => `./tests/browser/${name}`);

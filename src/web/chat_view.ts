@@ -70,7 +70,7 @@ function threadView(ui: Ui, key: ConversationKey): View & { focus(): void } {
   const status = h("span", { class: "status", role: "status" });
   const back = h(
     "button",
-    { type: "button", class: "quiet back", "aria-label": words.back, title: words.back },
+    { type: "button", class: "quiet back", "data-testid": "back", "aria-label": words.back, title: words.back },
     icon("back"),
   );
   back.addEventListener("click", () => ui.select(undefined));

@@ -71,13 +71,19 @@ async function take(browser: Browser, look: Look, folder: string): Promise<void>
   await carol.talk("ann", "Are you there?").done;
   await tab.part("conversation").nth(1).waitFor({ state: "attached" });
   await shoot(tab, "chat");
+  if (look.name.startsWith("phone")) {
+    await tab.part("back").click();
+    await shoot(tab, "list");
+    await tab.part("conversation").filter({ hasText: "bob" }).click();
+    await tab.shows(said);
+  }
 
   await server.stop();
   await tab.is("offline");
   await tab.say("Said while the server is away");
   await shoot(tab, "offline");
   await server.start();
-  await tab.part("try-now").click();
+  await tab.tryNow();
   await tab.shows([...said, "Said while the server is away"]);
 
   const device = await tab.part("fact-device").textContent() ?? "";

@@ -28,6 +28,11 @@ export class DevServer implements AsyncDisposable {
     return new DevServer(data, options, await launch(ROOT, data, options));
   }
 
+  /** Its data folder. */
+  get data(): string {
+    return this.#data.in("data");
+  }
+
   get port(): number {
     return this.#process.ports.http;
   }

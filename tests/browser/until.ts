@@ -1,4 +1,4 @@
-const EVERY_MS = 15;
+const EVERY_MS = 30;
 const PATIENCE_MS = 20_000;
 const MOST_SHOWN = 1_000;
 
