@@ -21,8 +21,8 @@ export interface ClientOptions {
    */
   readonly url: Urls | (() => Urls | Promise<Urls>);
   /**
-   * A login token, or a function that is asked for one at every login: then a token that expired, or is refused once,
-   * is replaced. One that throws an ImError UNAUTHORIZED ends the client; after any other failure it is asked again.
+   * A login token, or a function that is asked for one of the same account at every login: then a token that expired, or
+   * is refused once, is replaced. One that throws an ImError UNAUTHORIZED ends the client; after any other failure it is asked again.
    */
   readonly token: string | (() => string | Promise<string>);
   /** A login replaces only the account's earlier one with the same device name. 1–60 characters; none is a name too. */
