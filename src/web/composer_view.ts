@@ -71,5 +71,10 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
     input.focus();
   });
   queueMicrotask(grow);
-  return { node: form, update: show, focus: () => input.focus() };
+  return { node: form, update: show, focus: () => focusUnlessTouch(input) };
+}
+
+/** On a touch screen the focus brings the keyboard, which covers half of what one came to read. */
+function focusUnlessTouch(input: HTMLElement): void {
+  if (!matchMedia("(pointer: coarse)").matches) input.focus();
 }

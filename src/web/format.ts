@@ -1,15 +1,28 @@
 import type { Words } from "./words.ts";
 
-/** One per language: making one takes longer than using it a hundred times. */
-const clocks = new Map<string, Intl.DateTimeFormat>();
-
 /** `09:41`, in the reader's zone. */
 export function clockTime(ms: number, { tag }: Words): string {
-  let clock = clocks.get(tag);
-  if (!clock) {
-    clocks.set(tag, clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
-  }
-  return clock.format(ms);
+  return formatter(tag, "clock").format(ms);
+}
+
+/** Day and time to the second. */
+export function fullTime(ms: number, { tag }: Words): string {
+  return formatter(tag, "full").format(ms);
+}
+
+const FORMATS = {
+  clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  full: { dateStyle: "full", timeStyle: "medium", hourCycle: "h23" },
+} as const;
+
+/** Kept: making one takes longer than using it a hundred times. */
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function formatter(tag: string, format: keyof typeof FORMATS): Intl.DateTimeFormat {
+  const key = `${tag} ${format}`;
+  let made = formatters.get(key);
+  if (!made) formatters.set(key, made = new Intl.DateTimeFormat(tag, FORMATS[format]));
+  return made;
 }
 
 /** Midnight before it, in the reader's zone. */

@@ -56,6 +56,7 @@ function showChat(session: Session, focus: boolean): void {
     get selected() {
       return selected;
     },
+    demo: DEMO,
     drafts,
     select,
     signOut,
@@ -86,6 +87,7 @@ function update(): void {
 }
 
 async function signIn({ account, peer, token }: Login): Promise<void> {
+  if (!session && document.body.dataset["state"] === "connecting") return; // asked twice
   document.body.dataset["state"] = "connecting";
   remember("account", account);
   if (!DEMO) keepToken(token);
@@ -135,18 +137,36 @@ function select(key: ConversationKey | undefined): void {
   if (key !== undefined && key === selected && screen?.at === "chat") return screen.view.opened(true);
   if (key === undefined) selected = undefined;
   else open(key);
-  writeAddress();
+  writeAddress(key !== undefined);
   if (screen?.at !== "chat") return;
   screen.view.opened(key !== undefined);
   update();
 }
 
-/** A reload, or a copy of the address, opens the same chat. */
-function writeAddress(): void {
+/** A reload, or a copy of the address, opens the same chat; the browser's "back" the one before. */
+function writeAddress(isNew = false): void {
   if (!session) return;
   const words = new URLSearchParams({ as: session.account });
   if (selected !== undefined) words.set("to", conversationOf(selected).id);
-  history.replaceState(null, "", `/?${words}`);
+  if (isNew) history.pushState(null, "", `/?${words}`);
+  else history.replaceState(null, "", `/?${words}`);
+}
+
+/** The reader went back or forward: to another conversation, or to another account's page. */
+function followAddress(): void {
+  const { account, peer } = askedFor();
+  if (!session || account !== session.account) return location.reload();
+  if (peer === "") selected = undefined;
+  else open(keyOf({ kind: "user", id: peer }));
+  if (screen?.at === "chat") screen.view.opened(false);
+  update();
+}
+
+/** What the address asks for; "" for what is no legal name. */
+function askedFor(): { readonly account: string; readonly peer: string } {
+  const asked = new URLSearchParams(location.search);
+  const [account, peer] = [asked.get("as") ?? "", asked.get("to") ?? ""];
+  return { account: isName(account) ? account : "", peer: isName(peer) && peer !== account ? peer : "" };
 }
 
 function changeLanguage(): void {
@@ -171,10 +191,8 @@ function valueOf(id: string): string {
 }
 
 startTheme(showAnew);
-const asked = new URLSearchParams(location.search);
-const account = asked.get("as") ?? "";
-const peer = asked.get("to") ?? "";
+addEventListener("popstate", followAddress);
+const { account, peer } = askedFor();
 const token = DEMO ? "" : keptToken();
-const complete = isName(account) && (peer === "" || isName(peer)) && peer !== account && (DEMO || token !== "");
-if (complete) void signIn({ account, peer, token });
+if (account !== "" && (DEMO || token !== "")) void signIn({ account, peer, token });
 else showLogin({ account: account || preference("account"), peer, token });

@@ -22,14 +22,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   const peer = conversationOf(key).id;
   const nodes = new Map<string, MessageNode | { readonly node: HTMLElement }>();
   const list = h("ol", { class: "messages" });
-  const greeting = h(
-    "div",
-    { class: "greeting" },
-    icon("bird", 40),
-    h("p", {}),
-    h("p", { class: "hint" }, words.noMessagesMore),
-  );
-  setText(greeting.children[1]!, words.noMessages(peer));
+  const greeting = emptyNode(ui, peer);
   const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(peer), tabindex: 0 };
   const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting, list);
   const pillText = h("span", {});
@@ -87,7 +80,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     setChildren(list, rows.map(show));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);
-    greeting.hidden = entries.length > 0;
+    greeting.hidden = entries.length > 0 || !session.ready;
     list.hidden = entries.length === 0;
     if (atBottom) bottom();
     const unread = session.book.unread(key);
@@ -122,4 +115,23 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
       document.removeEventListener("visibilitychange", seen);
     },
   };
+}
+
+/** Nothing said yet. Who tries it out alone is one click away from the other side. */
+function emptyNode({ words, session, demo }: Ui, peer: string): HTMLElement {
+  const otherSide = new URLSearchParams({ as: peer, to: session.account });
+  return h(
+    "div",
+    { class: "greeting" },
+    icon("bird", 44),
+    h("p", {}, words.noMessages(peer)),
+    h("p", { class: "hint" }, words.noMessagesMore),
+    demo
+      ? h(
+        "a",
+        { href: `/?${otherSide}`, target: "_blank", rel: "noopener", "data-testid": "other-side" },
+        words.otherSide(peer),
+      )
+      : undefined,
+  );
 }

@@ -1,7 +1,7 @@
 import { conversationOf } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import { clientIdOf, type Entry } from "./entry.ts";
-import { clockTime, isLong, pieces } from "./format.ts";
+import { clockTime, fullTime, isLong, pieces } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { Row } from "./rows.ts";
 import type { Ui } from "./ui.ts";
@@ -64,6 +64,7 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
       const clock = clockTime(timeMs, words);
       setText(time, clock);
       setAttribute(time, "datetime", new Date(timeMs).toISOString());
+      setAttribute(time, "title", fullTime(timeMs, words));
       const now = own ? state : "";
       if (now !== marked) {
         marked = now;

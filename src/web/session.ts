@@ -44,6 +44,8 @@ export class Session {
   #archiveFailed = false;
   #placeFailed = false;
   trouble: Trouble | undefined;
+  /** The archive was read: what is not in the book is not in this browser. */
+  ready = false;
   /** From the send to "stored on disk", of the last message; ms. */
   lastSendMs: number | undefined;
   /** Last inbox position seen. */
@@ -96,6 +98,7 @@ export class Session {
     const { entries, read } = await this.#archive.load();
     for (const entry of entries) this.book.put(entry);
     for (const [key, seq] of read) this.book.read(key, seq);
+    this.ready = true;
     this.#options.changed();
     return entries;
   }

@@ -6,6 +6,8 @@ import type { Words } from "./words.ts";
 export interface Ui {
   readonly words: Words;
   readonly session: Session;
+  /** Does the server give tokens to everybody? */
+  readonly demo: boolean;
   readonly selected: ConversationKey | undefined;
   /** What was written and not sent, by conversation. */
   readonly drafts: Map<ConversationKey, string>;

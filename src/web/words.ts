@@ -27,6 +27,7 @@ export const EN = {
   noConversation: "Choose a conversation, or start one.",
   noMessages: (peer: string) => `Nothing said yet. Say hello to ${peer}.`,
   noMessagesMore: "It is kept even if they are not here: they get it when they come.",
+  otherSide: (peer: string) => `Open a window as ${peer}`,
   you: "You",
   /** Before each message, for screen readers. */
   says: (who: string) => `${who}: `,

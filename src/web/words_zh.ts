@@ -27,6 +27,7 @@ export const ZH: Words = {
   noConversation: "选择一个会话，或发起新的。",
   noMessages: (peer) => `还没有消息。跟 ${peer} 打个招呼吧。`,
   noMessagesMore: "对方不在线也没关系，上线后就会收到。",
+  otherSide: (peer) => `以 ${peer} 的身份打开一个窗口`,
   you: "你",
   says: (who) => `${who}：`,
   unread: (count) => `${count} 条未读消息`,
