@@ -7,11 +7,17 @@ import { type ClientSocket, type ClientSocketEvents, type Connect, connectWebSoc
  * How the SDK connects from a terminal: every URL that `dial` knows over the runtime's sockets, but `ws://` and `wss://`
  * by its WebSocket. With certificates of one's own authority (`ca`, PEM) `wss://` goes over `dial` too.
  */
-export function connectWith(dial: Dial, { ca, timeoutMs = 8_000 }: ConnectOptions = {}): Connect {
+export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, tlsProblem }: ConnectOptions = {}): Connect {
   const options = { timeoutMs, ...(ca !== undefined && { ca }) };
+  const told = new Set<string>();
+  const failed = (message: string) => {
+    if (!/certificate|TLS/.test(message) || told.has(message)) return;
+    told.add(message);
+    tlsProblem?.(message);
+  };
   return (url, events) =>
     /^(tcp|tls|tcp\+unix|ws\+unix):/.test(url) || ca !== undefined && url.startsWith("wss:")
-      ? dialled(dial, url, events, options)
+      ? dialled(dial, url, events, options, failed)
       : connectWebSocket(url, events);
 }
 
@@ -19,9 +25,17 @@ export function connectWith(dial: Dial, { ca, timeoutMs = 8_000 }: ConnectOption
 export interface ConnectOptions {
   readonly ca?: string | undefined;
   readonly timeoutMs?: number;
+  /** Told why TLS failed, once for each reason: waiting does not mend it, and the SDK only says that it cannot connect. */
+  readonly tlsProblem?: ((message: string) => void) | undefined;
 }
 
-function dialled(dial: Dial, url: string, events: ClientSocketEvents, options: DialOptions): ClientSocket {
+function dialled(
+  dial: Dial,
+  url: string,
+  events: ClientSocketEvents,
+  options: DialOptions,
+  failed: (message: string) => void,
+): ClientSocket {
   let conn: Conn | undefined;
   let left = false;
   const connEvents = {
@@ -37,7 +51,11 @@ function dialled(dial: Dial, url: string, events: ClientSocketEvents, options: D
       conn = made;
       events.opened();
     },
-    (thrown) => events.closed(CLOSE.GONE.code, ImError.from(thrown).message),
+    (thrown) => {
+      const { message } = ImError.from(thrown);
+      failed(message);
+      events.closed(CLOSE.GONE.code, message);
+    },
   );
   return {
     send: (packet: Uint8Array) => void conn?.send([packet]),

@@ -81,6 +81,20 @@ test.each(TRANSPORTS)("the load tool's clients log in over TLS on %s", async (tr
   client.close();
 });
 
+test("a client that refuses the certificate says why, once", async () => {
+  await using local = await LocalSystem.start({ tlsCert: tlsFile("first.crt"), tlsKey: tlsFile("first.key") });
+  const problems: string[] = [];
+  const connect = connectWith(runtime.dial, { tlsProblem: (message) => void problems.push(message) });
+  let closes = 0;
+  const events = { opened() {}, packet() {}, closed: () => void closes++ };
+  for (let i = 1; i <= 2; i++) {
+    connect(local.tcp, events);
+    await until(() => closes === i, "it gave up");
+  }
+  expect(problems.length).toBe(1);
+  expect(problems[0]).toMatch(/^Cannot dial tls:.*: its certificate is refused: /);
+});
+
 test("people talk over unix sockets, which no limit per address counts", async () => {
   await using dir = await tempDir();
   const at = (name: string) => ({ hostname: "", port: 0, unix: dir.in(name) });
