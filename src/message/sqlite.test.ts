@@ -1,3 +1,4 @@
+import { conversationStoreContract } from "../../tests/contract/conversation_store.ts";
 import { groupStoreContract } from "../../tests/contract/group_store.ts";
 import { INBOX_GROUP, type StorePlace } from "../../tests/contract/message_place.ts";
 import { messageStoreContract } from "../../tests/contract/message_store.ts";
@@ -26,4 +27,5 @@ const STORES: readonly { name: string; options: Partial<SqliteOptions> }[] = [
 for (const { name, options } of STORES) {
   messageStoreContract(name, () => place(options));
   groupStoreContract(name, () => place(options));
+  conversationStoreContract(name, () => place(options));
 }

@@ -13,7 +13,7 @@ import { unknownGroup } from "./groups.ts";
 import type { Names } from "./names.ts";
 import { big, int, maybeText, MESSAGE_COLUMNS, type Row, text } from "./rows.ts";
 import { KIND } from "./schema.ts";
-import type { Last, View } from "./views.ts";
+import type { Last, Place, View } from "./views.ts";
 
 const EVERYTHING: readonly Stay[] = [{ after: 0, upTo: Infinity }];
 const MOST_UNREAD = 1_000;
@@ -79,10 +79,14 @@ export class ConversationReader {
     return this.#page(view, EVERYTHING, range);
   }
 
-  /** Numbers of all conversations of an account. @param own its inbox: new pairs may wait there. */
-  lines(app: string, account: string, own: View | undefined): number[] {
+  /** All conversations of an account. @param own its inbox: new pairs may wait there. */
+  places(app: string, account: string, own: View | undefined): Place[] {
     const id = this.#groups.log(app, KIND.account, account);
-    return id === undefined ? [] : Array.from(this.#lines(id, own).keys());
+    if (id === undefined) return [];
+    return Array.from(this.#lines(id, own).values(), ({ conversation, peer }) => {
+      const stays = peer === undefined ? this.#groups.stays(conversation, id) : [];
+      return { conversation, earlier: lastSeen(stays.slice(0, -1), Infinity) };
+    });
   }
 
   /** @param lasts by conversation, for those with waiting rows. @throws {ImError} INVALID_BODY */
@@ -201,14 +205,16 @@ export class ConversationReader {
     const trimmed = int(this.#selectLog.get(conversation) ?? {}, "trimmed");
     const head = waiting?.head ?? intOr(this.#selectHead.get(conversation), "pos", trimmed);
     if (waiting) line.read = Math.max(line.read, waiting.own);
-    const seq = Math.max(0, ...stays.map(({ after, upTo }) => Math.min(head, upTo) > after ? Math.min(head, upTo) : 0));
-    const last = seq <= trimmed
-      ? undefined
-      : waiting && seq === waiting.head
-      ? waiting.message
-      : messageOf(this.#selectAt.get(conversation, seq));
+    const seq = lastSeen(stays, head);
+    const last = seq > trimmed ? this.#idAt(conversation, seq, waiting) : undefined;
     const activity = last !== undefined && last > since ? last : since;
     return { line, head, trimmed, after: now.after, last, activity };
+  }
+
+  #idAt(conversation: number, seq: number, waiting: Last | undefined): bigint | undefined {
+    if (waiting && seq === waiting.head) return waiting.message;
+    const row = this.#selectAt.get(conversation, seq);
+    return row ? big(row, "message") : waiting?.earlier;
   }
 
   #shown({ line, head, trimmed, after, last }: Candidate): Conversation {
@@ -251,8 +257,14 @@ function placeOf(row: Row): { seq: number; message: bigint } {
   return { seq: int(row, "pos"), message: big(row, "message") };
 }
 
-function messageOf(row: Row | undefined): bigint | undefined {
-  return row && big(row, "message");
+/** The highest seq up to the head that was seen in one of these stays, 0 for none. */
+function lastSeen(stays: readonly Stay[], head: number): number {
+  let last = 0;
+  for (const { after, upTo } of stays) {
+    const end = Math.min(head, upTo);
+    if (end > after) last = end;
+  }
+  return last;
 }
 
 function intOr(row: Row | undefined, column: string, otherwise: number): number {

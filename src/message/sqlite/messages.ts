@@ -13,7 +13,7 @@ import { eachInFan } from "./fan.ts";
 import type { Op } from "./ops.ts";
 import type { Packer, Unpacker } from "./wire.ts";
 
-/** First byte of a request. Writer: write, peek, peek lasts, inject. Reader: the others. */
+/** First byte of a request. Writer: write, peek, lasts, inject. Reader: the others. */
 export const ASK = {
   write: 1,
   peek: 2,
@@ -29,7 +29,7 @@ export const ASK = {
   rooms: 12,
   history: 13,
   roomMessages: 14,
-  lines: 15,
+  places: 15,
   conversations: 16,
   lasts: 17,
 } as const;

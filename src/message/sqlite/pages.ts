@@ -3,7 +3,7 @@ import type { Group } from "../group_store.ts";
 import type { Head, InboxEntry, InboxMessage, InboxPage, StoredContent } from "../message_store.ts";
 import { headOf } from "./logs.ts";
 import { peerIn } from "./stored.ts";
-import { headFrom, type Last, type View, type WaitingEntry } from "./views.ts";
+import { headFrom, type Last, type Place, type View, type WaitingEntry } from "./views.ts";
 import { Packer, type Unpacker } from "./wire.ts";
 import type { Peeked } from "./writer.ts";
 
@@ -149,15 +149,28 @@ export function readContent(from: Unpacker): StoredContent {
   return { messageId: from.i64(), type: from.i32(), body: from.text(), extra: from.text() };
 }
 
+export function packPlaces(out: Packer, places: readonly Place[]): void {
+  out.i32(places.length);
+  for (const { conversation, earlier } of places) {
+    out.num(conversation);
+    out.num(earlier);
+  }
+}
+
+export function readPlaces(from: Unpacker): Place[] {
+  return Array.from({ length: from.i32() }, () => ({ conversation: from.num(), earlier: from.num() }));
+}
+
 /** Ends of conversations: their bytes go from the writer to the reader as they are. */
 export function packLasts(out: Packer, lasts: ReadonlyMap<number, Last>): void {
   const part = new Packer(64 + lasts.size * 32);
   part.i32(lasts.size);
-  for (const [log, { head, message, own }] of lasts) {
+  for (const [log, { head, message, own, earlier }] of lasts) {
     part.num(log);
     part.num(head);
     part.i64(message);
     part.num(own);
+    packMaybe(part, earlier, (id) => part.i64(id));
   }
   out.part(new Uint8Array(part.buffer, 0, part.length));
 }
@@ -166,7 +179,12 @@ export function readLasts(from: Unpacker): Map<number, Last> {
   from.i32(); // length of the part
   const lasts = new Map<number, Last>();
   for (let left = from.i32(); left > 0; left--) {
-    lasts.set(from.num(), { head: from.num(), message: from.i64(), own: from.num() });
+    lasts.set(from.num(), {
+      head: from.num(),
+      message: from.i64(),
+      own: from.num(),
+      earlier: readMaybe(from, () => from.i64()),
+    });
   }
   return lasts;
 }

@@ -13,6 +13,7 @@ import {
   packMaybe,
   packMessage,
   packPage,
+  packPlaces,
   readHistoryRange,
   readLasts,
   readMaybe,
@@ -101,11 +102,9 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
     const view = readView(request) ?? inboxes.view(app, KIND.group, group);
     packHistory(reply, conversations.roomMessages(app, group, range, view));
   },
-  [ASK.lines]({ inboxes, conversations }, app, request, reply) {
+  [ASK.places]({ inboxes, conversations }, app, request, reply) {
     const account = request.text();
-    const ids = conversations.lines(app, account, viewOf(inboxes, app, account, request));
-    reply.i32(ids.length);
-    for (const id of ids) reply.num(id);
+    packPlaces(reply, conversations.places(app, account, viewOf(inboxes, app, account, request)));
   },
   [ASK.conversations]({ inboxes, conversations }, app, request, reply) {
     const account = request.text(), from = readMaybe(request, () => request.text()), limit = request.num();

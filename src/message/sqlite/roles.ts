@@ -16,7 +16,7 @@ import {
   type Write,
 } from "./messages.ts";
 import type { Op } from "./ops.ts";
-import { packLasts, packPeeked } from "./pages.ts";
+import { packLasts, packPeeked, readPlaces } from "./pages.ts";
 import { readerRole } from "./reader_role.ts";
 import type { Role } from "./role.ts";
 import { openForWriting } from "./schema.ts";
@@ -121,8 +121,7 @@ function peek(writer: Writer, request: Unpacker, reply: Packer): void {
 
 function lasts(writer: Writer, request: Unpacker, reply: Packer): void {
   const app = request.text(), account = request.text();
-  const logs = Array.from({ length: request.i32() }, () => request.num());
-  packLasts(reply, writer.lasts(app, account, logs));
+  packLasts(reply, writer.lasts(app, account, readPlaces(request)));
 }
 
 function inject(faults: Faults | undefined, text: string): void {

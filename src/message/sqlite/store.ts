@@ -22,6 +22,7 @@ import {
   packHistoryRange,
   packMaybe,
   packPeek,
+  packPlaces,
   type Peek,
   readContent,
   readConversations,
@@ -32,11 +33,12 @@ import {
   readMaybe,
   readMessage,
   readPage,
+  readPlaces,
 } from "./pages.ts";
 import { Peeks } from "./peeks.ts";
 import type { Removed } from "./retention.ts";
 import { KIND, logOf } from "./schema.ts";
-import { headFrom } from "./views.ts";
+import { headFrom, type Place } from "./views.ts";
 import { Packer, type Unpacker } from "./wire.ts";
 
 const NO_ROWS: InboxRange = { after: 0, upTo: 0, limit: 0 };
@@ -208,7 +210,7 @@ export class SqliteStore implements ImStore {
     packMaybe(request, from, (text) => request.text(text));
     request.num(limit);
     packPeek(request, own);
-    request.part(await this.#lasts(app, account, await this.#lines(app, account, own)));
+    request.part(await this.#lasts(app, account, await this.#places(app, account, own)));
     return readConversations(await this.#read(request));
   }
 
@@ -287,18 +289,16 @@ export class SqliteStore implements ImStore {
     return readPage(await this.#read(request), readRow);
   }
 
-  async #lines(app: string, account: string, own: Peek | undefined): Promise<number[]> {
-    const request = ask(ASK.lines, app, account);
+  async #places(app: string, account: string, own: Peek | undefined): Promise<Place[]> {
+    const request = ask(ASK.places, app, account);
     packPeek(request, own);
-    const reply = await this.#read(request);
-    return Array.from({ length: reply.i32() }, () => reply.num());
+    return readPlaces(await this.#read(request));
   }
 
   /** Ends of conversations in the writer's memory, as bytes for the reader. */
-  async #lasts(app: string, account: string, conversations: readonly number[]): Promise<Uint8Array> {
+  async #lasts(app: string, account: string, places: readonly Place[]): Promise<Uint8Array> {
     const request = ask(ASK.lasts, app, account);
-    request.i32(conversations.length);
-    for (const id of conversations) request.num(id);
+    packPlaces(request, places);
     return (await this.#deps.writer.call(request)).part();
   }
 }

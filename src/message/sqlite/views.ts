@@ -36,6 +36,14 @@ export interface Last {
   readonly message: bigint;
   /** The last waiting message there that the account sent, 0 for none. */
   readonly own: number;
+  /** The waiting message at `Place.earlier`. */
+  readonly earlier: bigint | undefined;
+}
+
+/** A conversation of an account, and in a group that it joined again the last seq it saw before; else 0. */
+export interface Place {
+  readonly conversation: number;
+  readonly earlier: number;
 }
 
 /** A head, with `trimmed` where there is something to say. */

@@ -19,7 +19,7 @@ import { big, NUMBER_COLUMNS } from "./rows.ts";
 import { KIND } from "./schema.ts";
 import { storedOf, Tail, waitingRows } from "./tail.ts";
 import { problemOf, Stop, Transaction } from "./transaction.ts";
-import type { Last } from "./views.ts";
+import type { Last, Place } from "./views.ts";
 
 export interface WriterOptions {
   readonly clock: Clock;
@@ -135,14 +135,16 @@ export class Writer implements Disposable {
   }
 
   /** The ends of conversations that have waiting rows, for one account. */
-  lasts(app: string, account: string, logs: readonly number[]): Map<number, Last> {
+  lasts(app: string, account: string, places: readonly Place[]): Map<number, Last> {
     this.#refresh();
     const own = this.#logs.find(app, KIND.account, account)?.id;
     const found = new Map<number, Last>();
-    for (const id of logs) {
-      const log = this.#tail.waiting(id), last = log?.waiting.at(-1);
-      const sent = log?.waiting.findLast((one) => one.sender === own);
-      if (log && last) found.set(id, { head: headOf(log), message: last.id, own: sent?.seq ?? 0 });
+    for (const { conversation, earlier } of places) {
+      const log = this.#tail.waiting(conversation), last = log?.waiting.at(-1);
+      if (!log || !last) continue;
+      const sent = log.waiting.findLast((one) => one.sender === own);
+      const before = earlier > log.written ? log.waiting[earlier - log.written - 1] : undefined;
+      found.set(conversation, { head: headOf(log), message: last.id, own: sent?.seq ?? 0, earlier: before?.id });
     }
     return found;
   }
