@@ -21,7 +21,8 @@ export class Tabs {
 
   constructor(account: string, events: TabEvents) {
     this.#channel = new BroadcastChannel(`petrel:${account}`);
-    this.#channel.onmessage = ({ data }: MessageEvent<News>) => {
+    this.#channel.onmessage = (event) => {
+      const data: News = event.data; // from a tab of this page
       if ("put" in data) events.put(data.put);
       else if ("drop" in data) events.drop(data.drop);
       else events.read(data.read[0], data.read[1]);
@@ -29,8 +30,13 @@ export class Tabs {
     };
   }
 
+  /** Never throws. */
   tell(news: News): void {
-    this.#channel.postMessage(news);
+    try {
+      this.#channel.postMessage(news);
+    } catch {
+      // It is closed (or Deno's second one of a process, whose posts throw): others read the archive at their start.
+    }
   }
 
   close(): void {

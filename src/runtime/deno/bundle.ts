@@ -14,5 +14,6 @@ export const bundle: Bundle = async (entry) => {
   }).output();
   const text = new TextDecoder();
   if (success && stdout.length > 0) return text.decode(stdout);
-  throw new ImError("CONFIG", `Cannot bundle ${entry}: ${text.decode(stderr).trim() || "no output"}`);
+  const [why] = text.decode(stderr).trim().split(/\n+Stack backtrace/);
+  throw new ImError("CONFIG", `Cannot bundle ${entry}: ${why || "no output"}`);
 };

@@ -48,7 +48,7 @@ export function pageApp({ files, log }: PageDeps): Hono {
 
 const NOT_MADE =
   `Petrel runs, but its chat page cannot be made here. WebSocket clients can connect; \`petrel chat\` works.
-On Deno the bundler is fetched once: start the server once while the network is there, then it works without.
+On Deno the bundler is fetched once: open this page once while the network is there, then it works without.
 
 `;
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { HttpEnv } from "../../comm/ports.ts";
 import { isName } from "../../protocol/names.ts";
 import { notOurs } from "./own_address.ts";
-import { Taps } from "./taps.ts";
+import { RateLimiter } from "./rate_limiter.ts";
 
 export interface DemoTokenDeps {
   /** Makes a token for an account of the demo's app. */
@@ -28,7 +28,7 @@ const PER_SECOND = 10;
  */
 export function demoTokenApp(deps: DemoTokenDeps): Hono<{ Bindings: HttpEnv }> {
   const app = new Hono<{ Bindings: HttpEnv }>();
-  const taps = new Taps(deps.clock, { burst: BURST, perSecond: PER_SECOND, most: 10_000 });
+  const limiter = new RateLimiter(deps.clock, { burst: BURST, perSecond: PER_SECOND, most: 10_000 });
   const path = "/demo/token";
   app.use(path, async (c, next) => {
     c.header("cache-control", "no-store");
@@ -49,7 +49,9 @@ export function demoTokenApp(deps: DemoTokenDeps): Hono<{ Bindings: HttpEnv }> {
       if (!/^application\/json *(;|$)/i.test(c.req.header("content-type") ?? "")) {
         return c.json(refusal("NOT_JSON", "the content type must be application/json"), 415);
       }
-      if (!taps.take(c.env.remoteIp)) return c.json(refusal("BUSY", "too many at once"), 429, { "retry-after": "1" });
+      if (!limiter.take(c.env.remoteIp)) {
+        return c.json(refusal("BUSY", "too many at once"), 429, { "retry-after": "1" });
+      }
       const account = accountIn(await c.req.text());
       if (account === undefined) return c.json(refusal("INVALID_NAME", NAME), 400);
       return c.json({ token: deps.sign(account) });

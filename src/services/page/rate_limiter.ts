@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 
-export interface TapRules {
+export interface RateRules {
   readonly burst: number;
   readonly perSecond: number;
   /** So many keys are remembered; the one longest unused is forgotten first. */
@@ -8,13 +8,13 @@ export interface TapRules {
 }
 
 /** A token bucket per key. */
-export class Taps {
+export class RateLimiter {
   readonly #clock: Clock;
-  readonly #rules: TapRules;
+  readonly #rules: RateRules;
   /** In the order of use. */
   readonly #buckets = new Map<string, { left: number; atMs: number }>();
 
-  constructor(clock: Clock, rules: TapRules) {
+  constructor(clock: Clock, rules: RateRules) {
     this.#clock = clock;
     this.#rules = rules;
   }
