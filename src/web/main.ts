@@ -175,10 +175,13 @@ function changeLanguage(): void {
   showAnew();
 }
 
-/** The same screen in other words or colours. */
+/** The same screen in other words or colours; the focus stays where it was. */
 function showAnew(): void {
+  const focused = document.activeElement?.getAttribute("data-testid");
   if (session) showChat(session, false);
   else if (screen) showLogin({ account: valueOf("account"), peer: valueOf("peer"), token: valueOf("token") });
+  // After the login screen, which puts the focus into its first field.
+  if (focused) queueMicrotask(() => document.querySelector<HTMLElement>(`[data-testid="${focused}"]`)?.focus());
 }
 
 function changeTheme(): void {
