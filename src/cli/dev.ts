@@ -47,7 +47,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
   let system;
   try {
     const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes);
-    system = await startDev({ ...settings, secret, demo }, runtime, log);
+    system = await startDev({ ...settings, database: settings.databaseUrl, secret, demo }, runtime, log);
   } catch (thrown) {
     console.error(startProblem(thrown));
     return 1;

@@ -94,6 +94,20 @@ export const DevSettings = z.strictObject({
     "a secret that is not empty",
     (text) => text || undefined,
   ),
+  databaseUrl: setting(
+    {
+      value: "url",
+      secret: true,
+      help: "postgres://user:password@host/database; without it SQLite in the data folder",
+    },
+    "postgres://user:password@host/database",
+    (text) => /^postgres(ql)?:\/\/./.test(text) && URL.canParse(text) ? text : undefined,
+  ),
+  inboxGroup: setting(
+    { value: "number", preset: "500", help: "Groups with more members are large: their messages get no inbox rows" },
+    "a whole number from 1 to 2000",
+    wholeNumber(1, 2_000),
+  ),
   devices: setting(
     { value: "number", preset: "16", help: "Devices of one account online at once; 1 is KIM's rule" },
     "a whole number from 1 to 1000",

@@ -11,7 +11,6 @@ import { Server } from "../comm/server.ts";
 import { MemoryLink } from "../container/memory_link.ts";
 import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
 import { Batcher } from "../message/batcher.ts";
-import { openSqliteStore } from "../message/sqlite.ts";
 import { type Hmac, makeToken } from "../protocol/claims.ts";
 import type { ClientChannel } from "../services/gateway/client_channel.ts";
 import { GatewayClients } from "../services/gateway/clients.ts";
@@ -27,6 +26,7 @@ import { localGateways } from "../services/router/local_gateways.ts";
 import { MemorySessionStore } from "../session/memory.ts";
 import { readFaults } from "./faults.ts";
 import { pageLoader } from "./load_page.ts";
+import { openStore } from "./open_store.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
 import { TlsFiles } from "./tls_files.ts";
@@ -54,6 +54,10 @@ export interface DevConfig {
   readonly public?: readonly string[] | undefined;
   readonly drainMs: number;
   readonly fault: string | undefined;
+  /** Default undefined: SQLite in the data folder. */
+  readonly database?: string | undefined;
+  /** Members a group may have before it is large; default 500. */
+  readonly inboxGroup?: number | undefined;
   /** May anybody have a token for any name, as the chat page needs it? Default: no. */
   readonly demo?: boolean;
   /** Deadlines other than the usual ones; for tests. */
@@ -103,17 +107,11 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     ? undefined
     : stack.use(await TlsFiles.open({ cert: tlsCert, key: tlsKey }, { clock, log, metrics }));
   const faults = readFaults(config.fault, clock);
-  const store = stack.use(
-    await openSqliteStore({
-      directory: config.data,
-      sync: config.sync,
-      clock,
-      node: config.node,
-      metrics,
-      logger: log,
-      faults: faults.store,
-    }),
+  const { data, sync, node, database, inboxGroup = 500 } = config;
+  const opened = stack.use(
+    await openStore({ database, data, sync, node, inboxGroup, faults: faults.store }, { clock, log, metrics }),
   );
+  const { store } = opened;
   const batcher = stack.use(new Batcher(store, { clock, metrics }));
   const generations = new Snowflake(clock, config.node, snowflakeAt(clock.now()));
   const logic = new LogicServer({
@@ -165,7 +163,7 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   app.route(
     "/",
     monitorApp({
-      problem: () => store.health().problem ?? (gateway.ready ? undefined : "no logic server"),
+      problem: () => opened.health().problem ?? (gateway.ready ? undefined : "no logic server"),
       facts: () => ({
         version: manifest.version,
         runtime: runtime.name,
@@ -203,8 +201,8 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     tcp: tcp.url,
     hmac,
     metrics,
-    failed: store.failed,
-    inject: (faults) => store.inject(faults),
+    failed: opened.failed,
+    inject: (faults) => opened.inject(faults),
     async [Symbol.asyncDispose]() {
       log.info("stopping", { channels: gateway.size });
       await running.disposeAsync();

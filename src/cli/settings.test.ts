@@ -46,6 +46,8 @@ describe("readSettings", () => {
       serviceId: "gate01",
       node: 0,
       tokenSecret: undefined,
+      databaseUrl: undefined,
+      inboxGroup: 500,
       devices: 16,
       messageRate: 0,
       connectionsPerIp: 0,

@@ -1,7 +1,8 @@
 import type { BodyType } from "../protocol/bodies.ts";
 import type { Content } from "../protocol/body_codec.ts";
 import type { Header } from "../protocol/header.ts";
-import type { RequestKey, Target } from "../protocol/route.ts";
+import type { MessagePush } from "../protocol/gen/pkt_messages.ts";
+import type { InRoom, RequestKey, Target } from "../protocol/route.ts";
 
 /** What a command handler may see and do. The handler's return value is the reply. */
 export interface CommandContext {
@@ -28,11 +29,15 @@ export interface CommandContext {
   status: number;
   /** The inbox position the reply stands for; a handler sets it. 0: none. */
   pos: number;
+  /** Of a login: the account's large groups; the gateway is told with the reply. */
+  rooms: readonly InRoom[];
   /**
    * Sends one message to many channels, to each in its content: encoded once per content, one packet per gateway and
    * content. `command` is the request's unless given.
    */
   dispatch<T>(targets: readonly Target[], type: BodyType<T>, message: Partial<T>, command?: string): void;
+  /** Sends a large group's message (header.dest) to every gateway: they know who of their clients is in the room. */
+  dispatchRoom(seq: number, message: Partial<MessagePush>): void;
   /** Runs once the reply has been handed over, in the order of the replies. It cannot change the reply. */
   after(run: () => Promise<void> | void): void;
 }

@@ -1,8 +1,9 @@
-import type { BodyType } from "../protocol/bodies.ts";
+import { type BodyType, encodeBody } from "../protocol/bodies.ts";
 import type { Content } from "../protocol/body_codec.ts";
 import { encodeAs } from "../protocol/content.ts";
 import { FLAG, type Header, makeHeader } from "../protocol/header.ts";
-import type { Target } from "../protocol/route.ts";
+import { MessagePush } from "../protocol/gen/pkt_messages.ts";
+import type { RoomPush, Target } from "../protocol/route.ts";
 import type { Downlink } from "./link.ts";
 
 /**
@@ -42,6 +43,25 @@ export function dispatch<T>(
     if (!sent) missed += group.length;
   }
   return missed;
+}
+
+/**
+ * Sends a large group's message to every gateway: each knows which of its clients are in the room, and how they want
+ * bodies; between servers it is protobuf.
+ */
+export function dispatchRoom(
+  links: ReadonlyMap<string, Downlink>,
+  request: Header,
+  room: RoomPush,
+  message: Partial<MessagePush>,
+): void {
+  const body = encodeBody<MessagePush>(MessagePush, message);
+  for (const link of links.values()) {
+    const { command, channelId, sequence, dest } = request;
+    const header = makeHeader(command, { channelId, sequence, flag: FLAG.PUSH, dest });
+    // A gateway that misses it sees the hole with the next one, or asks for heads.
+    link.send({ header, body, gateId: link.peerId, channels: [], positions: [], own: false, answers: 0, room });
+  }
 }
 
 /** Targets of one gateway, content and kind (own or not) together, in the order they first appear. */

@@ -1,6 +1,6 @@
 import type { Content } from "../protocol/body_codec.ts";
 import type { Header } from "../protocol/header.ts";
-import type { RequestKey } from "../protocol/route.ts";
+import type { InRoom, RequestKey, RoomPush } from "../protocol/route.ts";
 
 /**
  * What travels between a gateway and a logic server. In one process the objects themselves are handed over; a TCP
@@ -38,6 +38,10 @@ export interface Downward {
   readonly positions: readonly number[];
   /** The sender's own message for its other devices. */
   readonly own: boolean;
+  /** A push for a room; `channels` is empty. */
+  readonly room?: RoomPush | undefined;
+  /** Beside a login's answer: the rooms the channel is in. */
+  readonly rooms?: readonly InRoom[] | undefined;
   /** For replies: `n` of the request's key; 0: not known (KIM peers), match by order. */
   readonly answers: number;
 }

@@ -79,6 +79,14 @@ export interface Room {
   readonly head: number;
 }
 
+/** What `makeRows` did for one account. */
+export interface MadeRows {
+  /** The inbox's head now. */
+  readonly head: number;
+  /** The rows made by this call, in the order of their positions. */
+  readonly rows: readonly { readonly group: string; readonly seq: number; readonly pos: number }[];
+}
+
 /**
  * Groups and who is in them. A group is *large* once it had more than the configured number of members, from a recorded
  * seq on, and stays so: its messages get no inbox rows; our clients read them by seq, and rows for old clients are made
@@ -104,7 +112,7 @@ export interface GroupStore {
    * Gives each account inbox rows for the messages of its large groups that have none yet and that it may see, in the order
    * the messages were stored, all accounts in one transaction, also for what was sent while an account was in that has left
    * since: at most `most` rows an account; messages sent before `since` (Unix
-   * nanoseconds) are passed over for good. Gives the heads of the inboxes.
+   * nanoseconds) are passed over for good. One result per account, in that order.
    */
-  makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly number[]>;
+  makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly MadeRows[]>;
 }

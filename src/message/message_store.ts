@@ -130,8 +130,11 @@ export interface MessageStore extends AsyncDisposable {
   append(batch: readonly AppendRequest[]): Promise<AppendResult[]>;
   entries(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxEntry>>;
   messages(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxMessage>>;
-  /** One entry per id asked for, in that order; undefined: unknown, or the account is not a party. */
-  contents(app: string, account: string, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]>;
+  /**
+   * One entry per id asked for, in that order; undefined: unknown, or the account is not a party. Without an account:
+   * of the whole app, for a caller that answers for who may read what.
+   */
+  contents(app: string, account: string | undefined, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]>;
   /** The position a message has in the account's inbox; undefined: unknown or not a party. */
   position(app: string, account: string, messageId: bigint): Promise<number | undefined>;
   heads(app: string, accounts: readonly string[]): Promise<Head[]>;

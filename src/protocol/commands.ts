@@ -68,6 +68,82 @@ export const COMMANDS = {
     from: "client",
     dest: false,
   },
+  groupCreate: {
+    name: "chat.group.create",
+    request: pkt.GroupCreateReq,
+    response: pkt.GroupCreateResp,
+    push: pkt.GroupCreateNotify,
+    from: "client",
+    dest: false,
+  },
+  groupJoin: {
+    name: "chat.group.join",
+    request: pkt.GroupJoinReq,
+    response: EMPTY,
+    push: pkt.GroupJoinNotify,
+    from: "client",
+    dest: false,
+  },
+  groupQuit: {
+    name: "chat.group.quit",
+    request: pkt.GroupQuitReq,
+    response: EMPTY,
+    push: pkt.GroupQuitNotify,
+    from: "client",
+    dest: false,
+  },
+  groupDetail: {
+    name: "chat.group.detail",
+    request: pkt.GroupGetReq,
+    response: pkt.GroupGetResp,
+    push: undefined,
+    from: "client",
+    dest: false,
+  },
+  /** Ours: all members, page by page. */
+  groupMembers: {
+    name: "chat.group.members",
+    request: pkt.GroupMembersReq,
+    response: pkt.GroupMembersResp,
+    push: undefined,
+    from: "client",
+    dest: false,
+  },
+  groupTalk: {
+    name: "chat.group.talk",
+    request: pkt.MessageReq,
+    response: pkt.MessageResp,
+    push: pkt.MessagePush,
+    from: "client",
+    dest: true,
+  },
+  /** Ours: a conversation by seq. */
+  history: {
+    name: "chat.history",
+    request: pkt.HistoryReq,
+    response: pkt.HistoryResp,
+    push: undefined,
+    from: "client",
+    dest: true,
+  },
+  /** Ours: the account's conversations. */
+  conversations: {
+    name: "chat.conversations",
+    request: pkt.ConversationsReq,
+    response: pkt.ConversationsResp,
+    push: undefined,
+    from: "client",
+    dest: false,
+  },
+  /** Ours: the read position of a conversation. */
+  read: {
+    name: "chat.read",
+    request: pkt.ReadReq,
+    response: pkt.ReadResp,
+    push: pkt.ReadReq,
+    from: "client",
+    dest: true,
+  },
   /** Ours: the messages one channel lacks. */
   fill: {
     name: "im.fill",
@@ -86,7 +162,37 @@ export const COMMANDS = {
     from: "gateway",
     dest: false,
   },
+  /** Ours: messages of a large group that a gateway lacks. */
+  roomFill: {
+    name: "im.room.fill",
+    request: pkt.RoomFillReq,
+    response: pkt.HistoryResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
+  /** Ours: the last seqs of large groups. */
+  roomHeads: {
+    name: "im.room.heads",
+    request: pkt.RoomHeadsReq,
+    response: pkt.RoomHeadsResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
+  /** Ours: inbox rows of large groups' messages for old clients. */
+  roomRows: {
+    name: "im.room.rows",
+    request: pkt.RoomRowsReq,
+    response: pkt.RoomRowsResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
 } as const satisfies Record<string, Command>;
+
+/** From a chat server to a gateway, as a push: channels enter or leave a room (pkt.RoomChange). */
+export const ROOM_CHANGE = "im.room";
 
 const byName = new Map<string, Command>(Object.values(COMMANDS).map((command) => [command.name, command]));
 

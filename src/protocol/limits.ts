@@ -13,5 +13,14 @@ export const LIMITS = {
 
 /** Code points. */
 export const TEXT = { body: 5_000, extra: 500, name: 60, clientMsgId: 60 } as const;
+/** Code points, of a group's texts. */
+export const GROUP_TEXT = { name: 50, avatar: 200, introduction: 300 } as const;
 /** Ids in one offline content request; rows in one offline index page; messages in one sync page. */
-export const PAGES = { contents: 200, indexes: 2_000, sync: 200, resume: 256 } as const;
+export const PAGES = {
+  contents: 200,
+  indexes: 2_000,
+  sync: 200,
+  resume: 256,
+  members: 500,
+  conversations: 100,
+} as const;

@@ -10,6 +10,18 @@ export interface RequestKey {
   readonly low: number;
 }
 
+/** A channel is in a large group's room and is sent what is above `seq`. */
+export interface InRoom {
+  readonly group: string;
+  readonly seq: number;
+}
+
+/** A push for a room: everyone in it who is at that gateway. `header.dest` is the group. */
+export interface RoomPush {
+  readonly app: string;
+  readonly seq: number;
+}
+
 /** Where a push goes, and how that client wants bodies. `pos` is the inbox position it stands for, 0 for none. */
 export interface Target {
   readonly gateId: string;

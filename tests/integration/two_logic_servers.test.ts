@@ -7,7 +7,7 @@ import type { Downward, UplinkEvents } from "../../src/container/link.ts";
 import { MemoryLink } from "../../src/container/memory_link.ts";
 import { Snowflake } from "../../src/id/snowflake.ts";
 import { Batcher } from "../../src/message/batcher.ts";
-import type { MessageStore } from "../../src/message/message_store.ts";
+import type { ImStore } from "../../src/message/message_store.ts";
 import { openSqliteStore } from "../../src/message/sqlite.ts";
 import { makeToken } from "../../src/protocol/claims.ts";
 import { crc32 } from "../../src/protocol/crc32.ts";
@@ -41,10 +41,10 @@ class System {
   readonly logics: LogicServer[];
   readonly links: MemoryLink[] = [];
   readonly random: () => number;
-  readonly store: MessageStore;
+  readonly store: ImStore;
   stored = new Set<number>();
 
-  constructor(store: MessageStore, random: () => number) {
+  constructor(store: ImStore, random: () => number) {
     this.store = store;
     this.random = random;
     const config = { ...GATEWAY_DEFAULTS, messageRate: 0, serviceId: "gw" };

@@ -1,3 +1,4 @@
+import type { MadeRows } from "../group_store.ts";
 import { ints, texts } from "./arrays.ts";
 import type { Tx } from "./database.ts";
 import { KIND } from "./names.ts";
@@ -5,6 +6,7 @@ import { KIND } from "./names.ts";
 interface Lacking {
   readonly account: number;
   readonly grp: number;
+  readonly name: string;
   readonly place: bigint;
   readonly up_to: number;
   readonly message: bigint | null;
@@ -13,21 +15,21 @@ interface Lacking {
   readonly send_time: bigint | null;
 }
 
-/** See GroupStore.makeRows. Locks the accounts' rows in order. Gives the heads of the inboxes. */
+/** See GroupStore.makeRows. Locks the accounts' rows in order. */
 export async function makeRows(
   tx: Tx,
   app: string,
   accounts: readonly string[],
   since: bigint,
   most: number,
-): Promise<number[]> {
+): Promise<MadeRows[]> {
   const logs = await tx<{ id: number; name: string; head: number }[]>`
     SELECT id, name, head FROM logs WHERE app = ${app} AND kind = ${KIND.account}
       AND name = ANY(${texts([...new Set(accounts)])}::text[]) ORDER BY app, name FOR UPDATE`;
   const heads = new Map(logs.map((log) => [log.id, log.head]));
   const lacking = logs.length === 0 ? [] : await tx<Lacking[]>`
-    SELECT w.account, w.grp, w.place, w.up_to, x.id AS message, x.seq, x.sender, x.send_time FROM (
-      SELECT m.account, m.grp, m.place, greatest(m.made, m.joined_seq, g.large_from) AS above,
+    SELECT w.account, w.grp, w.name, w.place, w.up_to, x.id AS message, x.seq, x.sender, x.send_time FROM (
+      SELECT m.account, m.grp, l.name, m.place, greatest(m.made, m.joined_seq, g.large_from) AS above,
         least(coalesce(m.left_seq, l.head), l.head) AS up_to
       FROM group_members m JOIN groups g ON g.id = m.grp JOIN logs l ON l.id = m.grp
       WHERE m.account = ANY(${ints([...heads.keys()])}::int4[]) AND g.large_from IS NOT NULL) AS w
@@ -36,10 +38,15 @@ export async function makeRows(
         AND y.send_time >= ${String(since)} ORDER BY y.seq LIMIT ${most}) AS x ON true
     WHERE w.above < w.up_to ORDER BY w.account, x.id NULLS LAST`;
   const rows = chosen(lacking, most);
-  if (rows.length > 0) await write(tx, rows, heads);
+  const positions = rows.length > 0 ? await write(tx, rows, heads) : [];
   await moveMade(tx, lacking, rows, most);
-  const byName = new Map(logs.map((log) => [log.name, heads.get(log.id)!]));
-  return accounts.map((account) => byName.get(account) ?? 0);
+  const made = new Map(logs.map((log) => {
+    const own = rows.flatMap((row, i) =>
+      row.account === log.id ? [{ group: row.name, seq: row.seq, pos: positions[i]! }] : []
+    );
+    return [log.name, { head: heads.get(log.id)!, rows: own }];
+  }));
+  return accounts.map((account) => made.get(account) ?? { head: 0, rows: [] });
 }
 
 interface Chosen extends Lacking {
@@ -60,7 +67,8 @@ function chosen(lacking: readonly Lacking[], most: number): Chosen[] {
   });
 }
 
-async function write(tx: Tx, rows: readonly Chosen[], heads: Map<number, number>): Promise<void> {
+/** Gives each row's position. */
+async function write(tx: Tx, rows: readonly Chosen[], heads: Map<number, number>): Promise<number[]> {
   const positions = rows.map(({ account }) => {
     const pos = heads.get(account)! + 1;
     heads.set(account, pos);
@@ -77,6 +85,7 @@ async function write(tx: Tx, rows: readonly Chosen[], heads: Map<number, number>
     tx`UPDATE logs SET head = q.h FROM unnest(${ints(moved)}::int4[], ${ints(moved.map((id) => heads.get(id)))}::int4[])
       AS q (l, h) WHERE id = q.l`,
   ]);
+  return positions;
 }
 
 /** A membership of which every row was made is at its end; another at its last row. */

@@ -89,10 +89,10 @@ export async function readMessages(
 export async function readContents(
   sql: Sql,
   app: string,
-  account: string,
+  account: string | undefined,
   ids: readonly bigint[],
 ): Promise<(StoredContent | undefined)[]> {
-  const rows = await sql<{ id: bigint; type: number; body: Uint8Array; extra: Uint8Array }[]>`
+  const rows = account === undefined ? await ofApp(sql, app, ids) : await sql<ContentRow[]>`
     SELECT m.id, m.type, m.body, m.extra FROM logs a JOIN messages m ON m.id = ANY(${ints(ids)}::int8[])
     WHERE a.app = ${app} AND a.kind = ${KIND.account} AND a.name = ${account} AND (m.sender = a.id OR m.receiver = a.id
       OR (m.receiver IS NULL AND (
@@ -103,6 +103,18 @@ export async function readContents(
     { messageId: id, type, body: utf8.decode(body), extra: utf8.decode(extra) },
   ]));
   return ids.map((id) => found.get(id));
+}
+
+interface ContentRow {
+  readonly id: bigint;
+  readonly type: number;
+  readonly body: Uint8Array;
+  readonly extra: Uint8Array;
+}
+
+function ofApp(sql: Sql, app: string, ids: readonly bigint[]): Promise<ContentRow[]> {
+  return sql<ContentRow[]>`SELECT m.id, m.type, m.body, m.extra FROM messages m JOIN logs l ON l.id = m.conversation
+    WHERE m.id = ANY(${ints(ids)}::int8[]) AND l.app = ${app}`;
 }
 
 export async function readPosition(sql: Sql, app: string, account: string, id: bigint): Promise<number | undefined> {

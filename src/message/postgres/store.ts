@@ -4,7 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake, snowflakeAt } from "../../id/snowflake.ts";
 import type { ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
-import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
+import type { ChangeMembers, CreateGroup, Group, MadeRows, MemberPage, MembersChanged, Room } from "../group_store.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -88,7 +88,7 @@ export class PostgresStore implements ImStore {
     return this.#read((sql) => readMessages(sql, app, account, range));
   }
 
-  contents(app: string, account: string, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]> {
+  contents(app: string, account: string | undefined, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]> {
     return this.#read((sql) => readContents(sql, app, account, ids));
   }
 
@@ -132,7 +132,7 @@ export class PostgresStore implements ImStore {
     return this.#read((sql) => readRooms(sql, app, account));
   }
 
-  makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly number[]> {
+  makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly MadeRows[]> {
     return this.#write((tx) => makeRows(tx, app, accounts, since, most));
   }
 

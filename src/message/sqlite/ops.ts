@@ -29,7 +29,7 @@ export interface ChangeOp {
   readonly late: boolean;
 }
 
-/** Answer: heads of the inboxes. */
+/** Answer: MadeRows of each account. */
 export interface MakeRowsOp {
   readonly do: "make rows";
   readonly app: string;

@@ -22,6 +22,7 @@ export class Reader {
   readonly #selectFan: StatementSync;
   readonly #selectMade: StatementSync;
   readonly #selectCursor: StatementSync;
+  readonly #selectApp: StatementSync;
 
   constructor(db: DatabaseSync, names: Names, groups: GroupReader) {
     this.#names = names;
@@ -36,6 +37,7 @@ export class Reader {
     this.#selectMessage = big64(db, `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE id = ?`);
     this.#selectFan = db.prepare("SELECT fan FROM messages WHERE id = ?");
     this.#selectMade = db.prepare("SELECT pos FROM entries WHERE message = ? AND log = ? AND sent IS NOT NULL");
+    this.#selectApp = db.prepare("SELECT app FROM logs WHERE id = ?");
     this.#selectCursor = db.prepare("SELECT pos FROM cursors WHERE account = ? AND device = ?");
   }
 
@@ -70,11 +72,13 @@ export class Reader {
     });
   }
 
+  /** Of the whole app when the account is "". */
   contents(app: string, account: string, ids: readonly bigint[]): (StoredContent | undefined)[] {
     const log = this.#logId(app, account);
+    const may = (row: Row) => account === "" ? this.#isOf(row, app) : log !== undefined && this.#maySee(row, log);
     return ids.map((messageId) => {
-      const row = log === undefined ? undefined : this.#message(messageId);
-      if (!row || log === undefined || !this.#maySee(row, log)) return undefined;
+      const row = this.#message(messageId);
+      if (!row || !may(row)) return undefined;
       return { messageId, type: int(row, "type"), body: text(row, "body"), extra: text(row, "extra") };
     });
   }
@@ -133,6 +137,11 @@ export class Reader {
 
   #message(id: bigint): Row | undefined {
     return this.#selectMessage.get(id);
+  }
+
+  #isOf(row: Row, app: string): boolean {
+    const log = this.#selectApp.get(int(row, "conversation"));
+    return log !== undefined && text(log, "app") === app;
   }
 
   /** A message of a large group may be seen before it has a row. */

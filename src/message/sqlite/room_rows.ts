@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { MonotonicNs } from "../../base/monotonic_ns.ts";
+import type { MadeRows } from "../group_store.ts";
 import { headOf, type Log, type Logs } from "./logs.ts";
-import { big, int } from "./rows.ts";
+import { big, int, text } from "./rows.ts";
 import { KIND } from "./schema.ts";
 import { lastBefore, NEAREST } from "./since.ts";
 import type { Flushed, Tail } from "./tail.ts";
@@ -9,6 +10,7 @@ import type { Flushed, Tail } from "./tail.ts";
 /** A time in which an account was in a large group, as far as it has no rows yet. */
 interface Window {
   readonly group: number;
+  readonly name: string;
   readonly joinedSeq: number;
   /** Messages in (from, upTo] have no rows and were not passed over. */
   readonly from: number;
@@ -41,8 +43,8 @@ export class RoomRows {
     this.#tail = tail;
     this.#times = times;
     this.#selectWindows = db.prepare(
-      `SELECT grp, joined_seq, left_seq, max(filled, large_from) AS start, filled FROM conversations AS line
-       JOIN groups ON groups.id = conversation
+      `SELECT grp, logs.name, joined_seq, left_seq, max(filled, large_from) AS start, filled FROM conversations AS line
+       JOIN groups ON groups.id = conversation JOIN logs ON logs.id = conversation
        JOIN group_members AS member ON grp = conversation AND member.account = line.account
        WHERE line.account = ? AND peer IS NULL AND large_from IS NOT NULL`,
     );
@@ -59,27 +61,27 @@ export class RoomRows {
     this.#fill = db.prepare("UPDATE group_members SET filled = ? WHERE grp = ? AND account = ? AND joined_seq = ?");
   }
 
-  /** Makes at most `most` rows for one account and gives the head of its inbox. Needs a transaction. */
-  make(app: string, account: string, since: bigint, most: number, flushed: Flushed): number {
+  /** Makes at most `most` rows for one account and gives them with the head of its inbox. Needs a transaction. */
+  make(app: string, account: string, since: bigint, most: number, flushed: Flushed): MadeRows {
     const log = this.#logs.find(app, KIND.account, account);
-    if (!log) return 0;
+    if (!log) return { head: 0, rows: [] };
     const windows = this.#windows(log.id);
     const rows = windows.flatMap((window) => this.#candidates(window, since, most));
     rows.sort((a, b) => a.message < b.message ? -1 : 1);
     rows.length = Math.min(rows.length, most);
-    if (rows.length > 0) this.#write(log, rows, flushed);
+    const made = rows.length > 0 ? this.#write(log, rows, flushed) : [];
     for (const one of windows) {
       if (one.filled > one.from) this.#fill.run(one.filled, one.group, log.id, one.joinedSeq);
     }
-    return headOf(log);
+    return { head: headOf(log), rows: made };
   }
 
   #windows(account: number): Window[] {
     return this.#selectWindows.all(account).map((row) => {
-      const group = int(row, "grp"), from = int(row, "start");
+      const group = int(row, "grp"), name = text(row, "name"), from = int(row, "start");
       const head = this.#headOf(group);
       const upTo = row["left_seq"] === null ? head : Math.min(head, int(row, "left_seq"));
-      return { group, joinedSeq: int(row, "joined_seq"), from, upTo, filled: from };
+      return { group, name, joinedSeq: int(row, "joined_seq"), from, upTo, filled: from };
     }).filter(({ from, upTo }) => from < upTo);
   }
 
@@ -112,7 +114,7 @@ export class RoomRows {
     return found;
   }
 
-  #write(log: Log, rows: readonly Candidate[], flushed: Flushed): void {
+  #write(log: Log, rows: readonly Candidate[], flushed: Flushed): MadeRows["rows"] {
     this.#tail.write(log, flushed); // rows of a log are written in order
     for (const { window, seq, message, sender, sendTime } of rows) {
       const own = sender === log.id ? 1 : 0;
@@ -120,5 +122,7 @@ export class RoomRows {
       window.filled = seq;
     }
     flushed.rows += rows.length;
+    const first = log.written - rows.length + 1;
+    return rows.map(({ window, seq }, i) => ({ group: window.name, seq, pos: first + i }));
   }
 }

@@ -2,7 +2,7 @@
 import { type Clock, sleep } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
-import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
+import type { ChangeMembers, CreateGroup, Group, MadeRows, MemberPage, MembersChanged, Room } from "../group_store.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -109,8 +109,12 @@ export class SqliteStore implements ImStore {
     return this.#page(app, account, range, true, readMessage);
   }
 
-  async contents(app: string, account: string, ids: readonly bigint[]): Promise<(StoredContent | undefined)[]> {
-    const request = ask(ASK.contents, app, account);
+  async contents(
+    app: string,
+    account: string | undefined,
+    ids: readonly bigint[],
+  ): Promise<(StoredContent | undefined)[]> {
+    const request = ask(ASK.contents, app, account ?? ""); // no account has the empty name
     request.i32(ids.length);
     for (const id of ids) request.i64(id);
     const reply = await this.#read(request);
@@ -174,9 +178,9 @@ export class SqliteStore implements ImStore {
     return rooms.map((room, i) => ({ ...room, head: heads[i] ?? 0 }));
   }
 
-  async makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly number[]> {
+  async makeRows(app: string, accounts: readonly string[], since: bigint, most: number): Promise<readonly MadeRows[]> {
     const op = { do: "make rows", app, accounts, since: String(since), most, late: false } as const;
-    return await this.#jobs.op(op) as number[]; // packed by writer.ts
+    return await this.#jobs.op(op) as MadeRows[]; // packed by writer.ts
   }
 
   async history(app: string, account: string, peer: Peer, range: HistoryRange): Promise<HistoryPage> {

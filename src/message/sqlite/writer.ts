@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake } from "../../id/snowflake.ts";
+import type { MadeRows } from "../group_store.ts";
 import { Appends } from "./appends.ts";
 import { ClientIds } from "./client_ids.ts";
 import { Cursors } from "./cursors.ts";
@@ -206,7 +207,7 @@ export class Writer implements Disposable {
     return { id, members };
   }
 
-  #makeRows({ app, accounts, since, most }: MakeRowsOp): number[] {
+  #makeRows({ app, accounts, since, most }: MakeRowsOp): MadeRows[] {
     return accounts.map((account) => this.#rooms.make(app, account, BigInt(since), most, this.#flushed));
   }
 

@@ -2018,19 +2018,22 @@ export const RoomRowsReq: BodyType<RoomRowsReq> = {
   },
 };
 
-/** 1 heads */
+/** 1 heads, 2 rows */
 export interface RoomRowsResp {
   heads: number[];
+  rows: RoomRow[];
 }
 export const RoomRowsResp: BodyType<RoomRowsResp> = {
   name: "RoomRowsResp",
   fields: [
     { name: "heads", kind: "uint32", repeated: true },
+    { name: "rows", kind: () => RoomRow, repeated: true },
   ],
   encode(m, w) {
     if (m.heads?.length) w.field(10).uint32s(m.heads);
+    if (m.rows) { for (const one of m.rows) w.field(18).message(RoomRow, one); }
   },
-  decode(r, end, m = { heads: [] }) {
+  decode(r, end, m = { heads: [], rows: [] }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -2039,6 +2042,54 @@ export const RoomRowsResp: BodyType<RoomRowsResp> = {
           break;
         case 10:
           r.uint32s(m.heads);
+          break;
+        case 18:
+          m.rows.push(r.message(RoomRow));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 account, 2 groupId, 3 seq, 4 pos */
+export interface RoomRow {
+  account: number;
+  groupId: string;
+  seq: number;
+  pos: number;
+}
+export const RoomRow: BodyType<RoomRow> = {
+  name: "RoomRow",
+  fields: [
+    { name: "account", kind: "uint32" },
+    { name: "groupId", declared: "group_id", kind: "string" },
+    { name: "seq", kind: "uint32" },
+    { name: "pos", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.account) w.field(8).uint32(m.account);
+    if (m.groupId) w.field(18).string(m.groupId);
+    if (m.seq) w.field(24).uint32(m.seq);
+    if (m.pos) w.field(32).uint32(m.pos);
+  },
+  decode(r, end, m = { account: 0, groupId: "", seq: 0, pos: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.account = r.uint32();
+          break;
+        case 18:
+          m.groupId = r.stringVerify();
+          break;
+        case 24:
+          m.seq = r.uint32();
+          break;
+        case 32:
+          m.pos = r.uint32();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);

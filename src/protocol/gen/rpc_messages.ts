@@ -697,3 +697,1941 @@ export const GetOfflineMessageContentResp: BodyType<GetOfflineMessageContentResp
     return m;
   },
 };
+
+/** 1 scope, 2 n, 3 low */
+export interface RequestKey {
+  scope: string;
+  n: bigint;
+  low: bigint;
+}
+export const RequestKey: BodyType<RequestKey> = {
+  name: "RequestKey",
+  fields: [
+    { name: "scope", kind: "string" },
+    { name: "n", kind: "int64" },
+    { name: "low", kind: "int64" },
+  ],
+  encode(m, w) {
+    if (m.scope) w.field(10).string(m.scope);
+    if (m.n) w.field(16).bigint(m.n);
+    if (m.low) w.field(24).bigint(m.low);
+  },
+  decode(r, end, m = { scope: "", n: 0n, low: 0n }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.scope = r.stringVerify();
+          break;
+        case 16:
+          m.n = r.bigint();
+          break;
+        case 24:
+          m.low = r.bigint();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 appends */
+export interface AppendReq {
+  appends: Append[];
+}
+export const AppendReq: BodyType<AppendReq> = {
+  name: "AppendReq",
+  fields: [
+    { name: "appends", kind: () => Append, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.appends) { for (const one of m.appends) w.field(10).message(Append, one); }
+  },
+  decode(r, end, m = { appends: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.appends.push(r.message(Append));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 sender, 3 dest, 4 group, 5 type, 6 body, 7 extra, 8 key, 9 hasClientMsgId, 10 clientMsgId, 11 waitMs, 12 again */
+export interface Append {
+  app: string;
+  sender: string;
+  dest: string;
+  group: boolean;
+  type: number;
+  body: string;
+  extra: string;
+  key?: RequestKey;
+  hasClientMsgId: boolean;
+  clientMsgId: string;
+  waitMs: number;
+  again: boolean;
+}
+export const Append: BodyType<Append> = {
+  name: "Append",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "sender", kind: "string" },
+    { name: "dest", kind: "string" },
+    { name: "group", kind: "bool" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+    { name: "key", kind: () => RequestKey },
+    { name: "hasClientMsgId", declared: "has_client_msg_id", kind: "bool" },
+    { name: "clientMsgId", declared: "client_msg_id", kind: "string" },
+    { name: "waitMs", declared: "wait_ms", kind: "uint32" },
+    { name: "again", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.sender) w.field(18).string(m.sender);
+    if (m.dest) w.field(26).string(m.dest);
+    if (m.group) w.field(32).bool(m.group);
+    if (m.type) w.field(40).int32(m.type);
+    if (m.body) w.field(50).string(m.body);
+    if (m.extra) w.field(58).string(m.extra);
+    if (m.key) w.field(66).message(RequestKey, m.key);
+    if (m.hasClientMsgId) w.field(72).bool(m.hasClientMsgId);
+    if (m.clientMsgId) w.field(82).string(m.clientMsgId);
+    if (m.waitMs) w.field(88).uint32(m.waitMs);
+    if (m.again) w.field(96).bool(m.again);
+  },
+  decode(r, end, m = { app: "", sender: "", dest: "", group: false, type: 0, body: "", extra: "", hasClientMsgId: false, clientMsgId: "", waitMs: 0, again: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.sender = r.stringVerify();
+          break;
+        case 26:
+          m.dest = r.stringVerify();
+          break;
+        case 32:
+          m.group = r.bool();
+          break;
+        case 40:
+          m.type = r.int32();
+          break;
+        case 50:
+          m.body = r.stringVerify();
+          break;
+        case 58:
+          m.extra = r.stringVerify();
+          break;
+        case 66:
+          m.key = r.message(RequestKey, m.key);
+          break;
+        case 72:
+          m.hasClientMsgId = r.bool();
+          break;
+        case 82:
+          m.clientMsgId = r.stringVerify();
+          break;
+        case 88:
+          m.waitMs = r.uint32();
+          break;
+        case 96:
+          m.again = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 results */
+export interface AppendResp {
+  results: Appended[];
+}
+export const AppendResp: BodyType<AppendResp> = {
+  name: "AppendResp",
+  fields: [
+    { name: "results", kind: () => Appended, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.results) { for (const one of m.results) w.field(10).message(Appended, one); }
+  },
+  decode(r, end, m = { results: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.results.push(r.message(Appended));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 error, 2 reason, 3 messageId, 4 sendTime, 5 seq, 6 senderPos, 7 receiverPos, 8 duplicate, 9 group, 10 room, 11 fan */
+export interface Appended {
+  error: string;
+  reason: string;
+  messageId: bigint;
+  sendTime: bigint;
+  seq: number;
+  senderPos: number;
+  receiverPos: number;
+  duplicate: boolean;
+  group: boolean;
+  room: boolean;
+  fan: MemberPos[];
+}
+export const Appended: BodyType<Appended> = {
+  name: "Appended",
+  fields: [
+    { name: "error", kind: "string" },
+    { name: "reason", kind: "string" },
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "seq", kind: "uint32" },
+    { name: "senderPos", declared: "sender_pos", kind: "uint32" },
+    { name: "receiverPos", declared: "receiver_pos", kind: "uint32" },
+    { name: "duplicate", kind: "bool" },
+    { name: "group", kind: "bool" },
+    { name: "room", kind: "bool" },
+    { name: "fan", kind: () => MemberPos, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.error) w.field(10).string(m.error);
+    if (m.reason) w.field(18).string(m.reason);
+    if (m.messageId) w.field(24).bigint(m.messageId);
+    if (m.sendTime) w.field(32).bigint(m.sendTime);
+    if (m.seq) w.field(40).uint32(m.seq);
+    if (m.senderPos) w.field(48).uint32(m.senderPos);
+    if (m.receiverPos) w.field(56).uint32(m.receiverPos);
+    if (m.duplicate) w.field(64).bool(m.duplicate);
+    if (m.group) w.field(72).bool(m.group);
+    if (m.room) w.field(80).bool(m.room);
+    if (m.fan) { for (const one of m.fan) w.field(90).message(MemberPos, one); }
+  },
+  decode(r, end, m = { error: "", reason: "", messageId: 0n, sendTime: 0n, seq: 0, senderPos: 0, receiverPos: 0, duplicate: false, group: false, room: false, fan: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.error = r.stringVerify();
+          break;
+        case 18:
+          m.reason = r.stringVerify();
+          break;
+        case 24:
+          m.messageId = r.bigint();
+          break;
+        case 32:
+          m.sendTime = r.bigint();
+          break;
+        case 40:
+          m.seq = r.uint32();
+          break;
+        case 48:
+          m.senderPos = r.uint32();
+          break;
+        case 56:
+          m.receiverPos = r.uint32();
+          break;
+        case 64:
+          m.duplicate = r.bool();
+          break;
+        case 72:
+          m.group = r.bool();
+          break;
+        case 80:
+          m.room = r.bool();
+          break;
+        case 90:
+          m.fan.push(r.message(MemberPos));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 account, 2 pos */
+export interface MemberPos {
+  account: string;
+  pos: number;
+}
+export const MemberPos: BodyType<MemberPos> = {
+  name: "MemberPos",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "pos", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.account) w.field(10).string(m.account);
+    if (m.pos) w.field(16).uint32(m.pos);
+  },
+  decode(r, end, m = { account: "", pos: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.account = r.stringVerify();
+          break;
+        case 16:
+          m.pos = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 after, 4 upTo, 5 limit, 6 direction, 7 since, 8 whole */
+export interface PageReq {
+  app: string;
+  account: string;
+  after: number;
+  upTo: number;
+  limit: number;
+  direction: number;
+  since: bigint;
+  whole: boolean;
+}
+export const PageReq: BodyType<PageReq> = {
+  name: "PageReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "after", kind: "uint32" },
+    { name: "upTo", declared: "up_to", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+    { name: "direction", kind: "uint32" },
+    { name: "since", kind: "int64" },
+    { name: "whole", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.after) w.field(24).uint32(m.after);
+    if (m.upTo) w.field(32).uint32(m.upTo);
+    if (m.limit) w.field(40).uint32(m.limit);
+    if (m.direction) w.field(48).uint32(m.direction);
+    if (m.since) w.field(56).bigint(m.since);
+    if (m.whole) w.field(64).bool(m.whole);
+  },
+  decode(r, end, m = { app: "", account: "", after: 0, upTo: 0, limit: 0, direction: 0, since: 0n, whole: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 24:
+          m.after = r.uint32();
+          break;
+        case 32:
+          m.upTo = r.uint32();
+          break;
+        case 40:
+          m.limit = r.uint32();
+          break;
+        case 48:
+          m.direction = r.uint32();
+          break;
+        case 56:
+          m.since = r.bigint();
+          break;
+        case 64:
+          m.whole = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 rows, 2 head, 3 scannedTo */
+export interface PageResp {
+  rows: InboxRow[];
+  head?: Head;
+  scannedTo: number;
+}
+export const PageResp: BodyType<PageResp> = {
+  name: "PageResp",
+  fields: [
+    { name: "rows", kind: () => InboxRow, repeated: true },
+    { name: "head", kind: () => Head },
+    { name: "scannedTo", declared: "scanned_to", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.rows) { for (const one of m.rows) w.field(10).message(InboxRow, one); }
+    if (m.head) w.field(18).message(Head, m.head);
+    if (m.scannedTo) w.field(24).uint32(m.scannedTo);
+  },
+  decode(r, end, m = { rows: [], scannedTo: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.rows.push(r.message(InboxRow));
+          break;
+        case 18:
+          m.head = r.message(Head, m.head);
+          break;
+        case 24:
+          m.scannedTo = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 pos, 2 messageId, 3 direction, 4 peer, 5 group, 6 sendTime, 7 seq, 8 type, 9 body, 10 extra, 11 sender, 12 hasClientMsgId, 13 clientMsgId */
+export interface InboxRow {
+  pos: number;
+  messageId: bigint;
+  direction: number;
+  peer: string;
+  group: string;
+  sendTime: bigint;
+  seq: number;
+  type: number;
+  body: string;
+  extra: string;
+  sender: string;
+  hasClientMsgId: boolean;
+  clientMsgId: string;
+}
+export const InboxRow: BodyType<InboxRow> = {
+  name: "InboxRow",
+  fields: [
+    { name: "pos", kind: "uint32" },
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "direction", kind: "uint32" },
+    { name: "peer", kind: "string" },
+    { name: "group", kind: "string" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "seq", kind: "uint32" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+    { name: "sender", kind: "string" },
+    { name: "hasClientMsgId", declared: "has_client_msg_id", kind: "bool" },
+    { name: "clientMsgId", declared: "client_msg_id", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.pos) w.field(8).uint32(m.pos);
+    if (m.messageId) w.field(16).bigint(m.messageId);
+    if (m.direction) w.field(24).uint32(m.direction);
+    if (m.peer) w.field(34).string(m.peer);
+    if (m.group) w.field(42).string(m.group);
+    if (m.sendTime) w.field(48).bigint(m.sendTime);
+    if (m.seq) w.field(56).uint32(m.seq);
+    if (m.type) w.field(64).int32(m.type);
+    if (m.body) w.field(74).string(m.body);
+    if (m.extra) w.field(82).string(m.extra);
+    if (m.sender) w.field(90).string(m.sender);
+    if (m.hasClientMsgId) w.field(96).bool(m.hasClientMsgId);
+    if (m.clientMsgId) w.field(106).string(m.clientMsgId);
+  },
+  decode(r, end, m = { pos: 0, messageId: 0n, direction: 0, peer: "", group: "", sendTime: 0n, seq: 0, type: 0, body: "", extra: "", sender: "", hasClientMsgId: false, clientMsgId: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.pos = r.uint32();
+          break;
+        case 16:
+          m.messageId = r.bigint();
+          break;
+        case 24:
+          m.direction = r.uint32();
+          break;
+        case 34:
+          m.peer = r.stringVerify();
+          break;
+        case 42:
+          m.group = r.stringVerify();
+          break;
+        case 48:
+          m.sendTime = r.bigint();
+          break;
+        case 56:
+          m.seq = r.uint32();
+          break;
+        case 64:
+          m.type = r.int32();
+          break;
+        case 74:
+          m.body = r.stringVerify();
+          break;
+        case 82:
+          m.extra = r.stringVerify();
+          break;
+        case 90:
+          m.sender = r.stringVerify();
+          break;
+        case 96:
+          m.hasClientMsgId = r.bool();
+          break;
+        case 106:
+          m.clientMsgId = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 pos, 2 epoch, 3 trimmed */
+export interface Head {
+  pos: number;
+  epoch: string;
+  trimmed: number;
+}
+export const Head: BodyType<Head> = {
+  name: "Head",
+  fields: [
+    { name: "pos", kind: "uint32" },
+    { name: "epoch", kind: "string" },
+    { name: "trimmed", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.pos) w.field(8).uint32(m.pos);
+    if (m.epoch) w.field(18).string(m.epoch);
+    if (m.trimmed) w.field(24).uint32(m.trimmed);
+  },
+  decode(r, end, m = { pos: 0, epoch: "", trimmed: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.pos = r.uint32();
+          break;
+        case 18:
+          m.epoch = r.stringVerify();
+          break;
+        case 24:
+          m.trimmed = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 messageIds */
+export interface ContentsReq {
+  app: string;
+  account: string;
+  messageIds: bigint[];
+}
+export const ContentsReq: BodyType<ContentsReq> = {
+  name: "ContentsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "messageIds", declared: "message_ids", kind: "int64", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.messageIds?.length) w.field(26).bigints(m.messageIds);
+  },
+  decode(r, end, m = { app: "", account: "", messageIds: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 24:
+          m.messageIds.push(r.bigint());
+          break;
+        case 26:
+          r.bigints(m.messageIds);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 contents */
+export interface ContentsResp {
+  contents: Content[];
+}
+export const ContentsResp: BodyType<ContentsResp> = {
+  name: "ContentsResp",
+  fields: [
+    { name: "contents", kind: () => Content, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.contents) { for (const one of m.contents) w.field(10).message(Content, one); }
+  },
+  decode(r, end, m = { contents: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.contents.push(r.message(Content));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 messageId, 2 type, 3 body, 4 extra */
+export interface Content {
+  messageId: bigint;
+  type: number;
+  body: string;
+  extra: string;
+}
+export const Content: BodyType<Content> = {
+  name: "Content",
+  fields: [
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.messageId) w.field(8).bigint(m.messageId);
+    if (m.type) w.field(16).int32(m.type);
+    if (m.body) w.field(26).string(m.body);
+    if (m.extra) w.field(34).string(m.extra);
+  },
+  decode(r, end, m = { messageId: 0n, type: 0, body: "", extra: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.messageId = r.bigint();
+          break;
+        case 16:
+          m.type = r.int32();
+          break;
+        case 26:
+          m.body = r.stringVerify();
+          break;
+        case 34:
+          m.extra = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 pos */
+export interface PositionResp {
+  pos: number;
+}
+export const PositionResp: BodyType<PositionResp> = {
+  name: "PositionResp",
+  fields: [
+    { name: "pos", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.pos) w.field(8).uint32(m.pos);
+  },
+  decode(r, end, m = { pos: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.pos = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 accounts */
+export interface HeadsReq {
+  app: string;
+  accounts: string[];
+}
+export const HeadsReq: BodyType<HeadsReq> = {
+  name: "HeadsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "accounts", kind: "string", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.accounts) { for (const one of m.accounts) w.field(18).string(one); }
+  },
+  decode(r, end, m = { app: "", accounts: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.accounts.push(r.stringVerify());
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 heads */
+export interface HeadsResp {
+  heads: Head[];
+}
+export const HeadsResp: BodyType<HeadsResp> = {
+  name: "HeadsResp",
+  fields: [
+    { name: "heads", kind: () => Head, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.heads) { for (const one of m.heads) w.field(10).message(Head, one); }
+  },
+  decode(r, end, m = { heads: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.heads.push(r.message(Head));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 device, 4 pos */
+export interface CursorReq {
+  app: string;
+  account: string;
+  device: string;
+  pos: number;
+}
+export const CursorReq: BodyType<CursorReq> = {
+  name: "CursorReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "device", kind: "string" },
+    { name: "pos", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.device) w.field(26).string(m.device);
+    if (m.pos) w.field(32).uint32(m.pos);
+  },
+  decode(r, end, m = { app: "", account: "", device: "", pos: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 26:
+          m.device = r.stringVerify();
+          break;
+        case 32:
+          m.pos = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 owner, 3 name, 4 avatar, 5 introduction, 6 members, 7 key, 8 waitMs */
+export interface NewGroupReq {
+  app: string;
+  owner: string;
+  name: string;
+  avatar: string;
+  introduction: string;
+  members: string[];
+  key?: RequestKey;
+  waitMs: number;
+}
+export const NewGroupReq: BodyType<NewGroupReq> = {
+  name: "NewGroupReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "members", kind: "string", repeated: true },
+    { name: "key", kind: () => RequestKey },
+    { name: "waitMs", declared: "wait_ms", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.owner) w.field(18).string(m.owner);
+    if (m.name) w.field(26).string(m.name);
+    if (m.avatar) w.field(34).string(m.avatar);
+    if (m.introduction) w.field(42).string(m.introduction);
+    if (m.members) { for (const one of m.members) w.field(50).string(one); }
+    if (m.key) w.field(58).message(RequestKey, m.key);
+    if (m.waitMs) w.field(64).uint32(m.waitMs);
+  },
+  decode(r, end, m = { app: "", owner: "", name: "", avatar: "", introduction: "", members: [], waitMs: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.owner = r.stringVerify();
+          break;
+        case 26:
+          m.name = r.stringVerify();
+          break;
+        case 34:
+          m.avatar = r.stringVerify();
+          break;
+        case 42:
+          m.introduction = r.stringVerify();
+          break;
+        case 50:
+          m.members.push(r.stringVerify());
+          break;
+        case 58:
+          m.key = r.message(RequestKey, m.key);
+          break;
+        case 64:
+          m.waitMs = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 id, 2 members */
+export interface NewGroupResp {
+  id: string;
+  members: string[];
+}
+export const NewGroupResp: BodyType<NewGroupResp> = {
+  name: "NewGroupResp",
+  fields: [
+    { name: "id", kind: "string" },
+    { name: "members", kind: "string", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.id) w.field(10).string(m.id);
+    if (m.members) { for (const one of m.members) w.field(18).string(one); }
+  },
+  decode(r, end, m = { id: "", members: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.id = r.stringVerify();
+          break;
+        case 18:
+          m.members.push(r.stringVerify());
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 group, 3 accounts, 4 by, 5 waitMs */
+export interface ChangeMembersReq {
+  app: string;
+  group: string;
+  accounts: string[];
+  by: string;
+  waitMs: number;
+}
+export const ChangeMembersReq: BodyType<ChangeMembersReq> = {
+  name: "ChangeMembersReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "group", kind: "string" },
+    { name: "accounts", kind: "string", repeated: true },
+    { name: "by", kind: "string" },
+    { name: "waitMs", declared: "wait_ms", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.group) w.field(18).string(m.group);
+    if (m.accounts) { for (const one of m.accounts) w.field(26).string(one); }
+    if (m.by) w.field(34).string(m.by);
+    if (m.waitMs) w.field(40).uint32(m.waitMs);
+  },
+  decode(r, end, m = { app: "", group: "", accounts: [], by: "", waitMs: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.group = r.stringVerify();
+          break;
+        case 26:
+          m.accounts.push(r.stringVerify());
+          break;
+        case 34:
+          m.by = r.stringVerify();
+          break;
+        case 40:
+          m.waitMs = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 changed, 2 seq, 3 large, 4 becameLarge */
+export interface ChangeMembersResp {
+  changed: string[];
+  seq: number;
+  large: boolean;
+  becameLarge: boolean;
+}
+export const ChangeMembersResp: BodyType<ChangeMembersResp> = {
+  name: "ChangeMembersResp",
+  fields: [
+    { name: "changed", kind: "string", repeated: true },
+    { name: "seq", kind: "uint32" },
+    { name: "large", kind: "bool" },
+    { name: "becameLarge", declared: "became_large", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.changed) { for (const one of m.changed) w.field(10).string(one); }
+    if (m.seq) w.field(16).uint32(m.seq);
+    if (m.large) w.field(24).bool(m.large);
+    if (m.becameLarge) w.field(32).bool(m.becameLarge);
+  },
+  decode(r, end, m = { changed: [], seq: 0, large: false, becameLarge: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.changed.push(r.stringVerify());
+          break;
+        case 16:
+          m.seq = r.uint32();
+          break;
+        case 24:
+          m.large = r.bool();
+          break;
+        case 32:
+          m.becameLarge = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 group, 3 account, 4 from, 5 limit */
+export interface GroupReq {
+  app: string;
+  group: string;
+  account: string;
+  from: string;
+  limit: number;
+}
+export const GroupReq: BodyType<GroupReq> = {
+  name: "GroupReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "group", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "from", kind: "string" },
+    { name: "limit", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.group) w.field(18).string(m.group);
+    if (m.account) w.field(26).string(m.account);
+    if (m.from) w.field(34).string(m.from);
+    if (m.limit) w.field(40).uint32(m.limit);
+  },
+  decode(r, end, m = { app: "", group: "", account: "", from: "", limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.group = r.stringVerify();
+          break;
+        case 26:
+          m.account = r.stringVerify();
+          break;
+        case 34:
+          m.from = r.stringVerify();
+          break;
+        case 40:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 id, 2 name, 3 avatar, 4 introduction, 5 owner, 6 createdAt, 7 memberCount, 8 head, 9 large, 10 largeFrom */
+export interface Group {
+  id: string;
+  name: string;
+  avatar: string;
+  introduction: string;
+  owner: string;
+  createdAt: bigint;
+  memberCount: number;
+  head: number;
+  large: boolean;
+  largeFrom: number;
+}
+export const Group: BodyType<Group> = {
+  name: "Group",
+  fields: [
+    { name: "id", kind: "string" },
+    { name: "name", kind: "string" },
+    { name: "avatar", kind: "string" },
+    { name: "introduction", kind: "string" },
+    { name: "owner", kind: "string" },
+    { name: "createdAt", declared: "created_at", kind: "int64" },
+    { name: "memberCount", declared: "member_count", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+    { name: "large", kind: "bool" },
+    { name: "largeFrom", declared: "large_from", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.id) w.field(10).string(m.id);
+    if (m.name) w.field(18).string(m.name);
+    if (m.avatar) w.field(26).string(m.avatar);
+    if (m.introduction) w.field(34).string(m.introduction);
+    if (m.owner) w.field(42).string(m.owner);
+    if (m.createdAt) w.field(48).bigint(m.createdAt);
+    if (m.memberCount) w.field(56).uint32(m.memberCount);
+    if (m.head) w.field(64).uint32(m.head);
+    if (m.large) w.field(72).bool(m.large);
+    if (m.largeFrom) w.field(80).uint32(m.largeFrom);
+  },
+  decode(r, end, m = { id: "", name: "", avatar: "", introduction: "", owner: "", createdAt: 0n, memberCount: 0, head: 0, large: false, largeFrom: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.id = r.stringVerify();
+          break;
+        case 18:
+          m.name = r.stringVerify();
+          break;
+        case 26:
+          m.avatar = r.stringVerify();
+          break;
+        case 34:
+          m.introduction = r.stringVerify();
+          break;
+        case 42:
+          m.owner = r.stringVerify();
+          break;
+        case 48:
+          m.createdAt = r.bigint();
+          break;
+        case 56:
+          m.memberCount = r.uint32();
+          break;
+        case 64:
+          m.head = r.uint32();
+          break;
+        case 72:
+          m.large = r.bool();
+          break;
+        case 80:
+          m.largeFrom = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 isMember */
+export interface IsMemberResp {
+  isMember: boolean;
+}
+export const IsMemberResp: BodyType<IsMemberResp> = {
+  name: "IsMemberResp",
+  fields: [
+    { name: "isMember", declared: "is_member", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.isMember) w.field(8).bool(m.isMember);
+  },
+  decode(r, end, m = { isMember: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.isMember = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 members, 2 next */
+export interface MemberPage {
+  members: GroupMember[];
+  next: string;
+}
+export const MemberPage: BodyType<MemberPage> = {
+  name: "MemberPage",
+  fields: [
+    { name: "members", kind: () => GroupMember, repeated: true },
+    { name: "next", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.members) { for (const one of m.members) w.field(10).message(GroupMember, one); }
+    if (m.next) w.field(18).string(m.next);
+  },
+  decode(r, end, m = { members: [], next: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.members.push(r.message(GroupMember));
+          break;
+        case 18:
+          m.next = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 account, 2 joinTime */
+export interface GroupMember {
+  account: string;
+  joinTime: bigint;
+}
+export const GroupMember: BodyType<GroupMember> = {
+  name: "GroupMember",
+  fields: [
+    { name: "account", kind: "string" },
+    { name: "joinTime", declared: "join_time", kind: "int64" },
+  ],
+  encode(m, w) {
+    if (m.account) w.field(10).string(m.account);
+    if (m.joinTime) w.field(16).bigint(m.joinTime);
+  },
+  decode(r, end, m = { account: "", joinTime: 0n }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.account = r.stringVerify();
+          break;
+        case 16:
+          m.joinTime = r.bigint();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 rooms */
+export interface RoomsResp {
+  rooms: Room[];
+}
+export const RoomsResp: BodyType<RoomsResp> = {
+  name: "RoomsResp",
+  fields: [
+    { name: "rooms", kind: () => Room, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.rooms) { for (const one of m.rooms) w.field(10).message(Room, one); }
+  },
+  decode(r, end, m = { rooms: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.rooms.push(r.message(Room));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 group, 2 joinedSeq, 3 head */
+export interface Room {
+  group: string;
+  joinedSeq: number;
+  head: number;
+}
+export const Room: BodyType<Room> = {
+  name: "Room",
+  fields: [
+    { name: "group", kind: "string" },
+    { name: "joinedSeq", declared: "joined_seq", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.group) w.field(10).string(m.group);
+    if (m.joinedSeq) w.field(16).uint32(m.joinedSeq);
+    if (m.head) w.field(24).uint32(m.head);
+  },
+  decode(r, end, m = { group: "", joinedSeq: 0, head: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.group = r.stringVerify();
+          break;
+        case 16:
+          m.joinedSeq = r.uint32();
+          break;
+        case 24:
+          m.head = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 accounts, 3 since, 4 most */
+export interface MakeRowsReq {
+  app: string;
+  accounts: string[];
+  since: bigint;
+  most: number;
+}
+export const MakeRowsReq: BodyType<MakeRowsReq> = {
+  name: "MakeRowsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "accounts", kind: "string", repeated: true },
+    { name: "since", kind: "int64" },
+    { name: "most", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.accounts) { for (const one of m.accounts) w.field(18).string(one); }
+    if (m.since) w.field(24).bigint(m.since);
+    if (m.most) w.field(32).uint32(m.most);
+  },
+  decode(r, end, m = { app: "", accounts: [], since: 0n, most: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.accounts.push(r.stringVerify());
+          break;
+        case 24:
+          m.since = r.bigint();
+          break;
+        case 32:
+          m.most = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 made */
+export interface MakeRowsResp {
+  made: MadeRows[];
+}
+export const MakeRowsResp: BodyType<MakeRowsResp> = {
+  name: "MakeRowsResp",
+  fields: [
+    { name: "made", kind: () => MadeRows, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.made) { for (const one of m.made) w.field(10).message(MadeRows, one); }
+  },
+  decode(r, end, m = { made: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.made.push(r.message(MadeRows));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 head, 2 rows */
+export interface MadeRows {
+  head: number;
+  rows: MadeRow[];
+}
+export const MadeRows: BodyType<MadeRows> = {
+  name: "MadeRows",
+  fields: [
+    { name: "head", kind: "uint32" },
+    { name: "rows", kind: () => MadeRow, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.head) w.field(8).uint32(m.head);
+    if (m.rows) { for (const one of m.rows) w.field(18).message(MadeRow, one); }
+  },
+  decode(r, end, m = { head: 0, rows: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.head = r.uint32();
+          break;
+        case 18:
+          m.rows.push(r.message(MadeRow));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 group, 2 seq, 3 pos */
+export interface MadeRow {
+  group: string;
+  seq: number;
+  pos: number;
+}
+export const MadeRow: BodyType<MadeRow> = {
+  name: "MadeRow",
+  fields: [
+    { name: "group", kind: "string" },
+    { name: "seq", kind: "uint32" },
+    { name: "pos", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.group) w.field(10).string(m.group);
+    if (m.seq) w.field(16).uint32(m.seq);
+    if (m.pos) w.field(24).uint32(m.pos);
+  },
+  decode(r, end, m = { group: "", seq: 0, pos: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.group = r.stringVerify();
+          break;
+        case 16:
+          m.seq = r.uint32();
+          break;
+        case 24:
+          m.pos = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 dest, 4 group, 5 after, 6 before, 7 limit, 8 seq */
+export interface ConversationReq {
+  app: string;
+  account: string;
+  dest: string;
+  group: boolean;
+  after: number;
+  before: number;
+  limit: number;
+  seq: number;
+}
+export const ConversationReq: BodyType<ConversationReq> = {
+  name: "ConversationReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "dest", kind: "string" },
+    { name: "group", kind: "bool" },
+    { name: "after", kind: "uint32" },
+    { name: "before", kind: "uint32" },
+    { name: "limit", kind: "uint32" },
+    { name: "seq", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.dest) w.field(26).string(m.dest);
+    if (m.group) w.field(32).bool(m.group);
+    if (m.after) w.field(40).uint32(m.after);
+    if (m.before) w.field(48).uint32(m.before);
+    if (m.limit) w.field(56).uint32(m.limit);
+    if (m.seq) w.field(64).uint32(m.seq);
+  },
+  decode(r, end, m = { app: "", account: "", dest: "", group: false, after: 0, before: 0, limit: 0, seq: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 26:
+          m.dest = r.stringVerify();
+          break;
+        case 32:
+          m.group = r.bool();
+          break;
+        case 40:
+          m.after = r.uint32();
+          break;
+        case 48:
+          m.before = r.uint32();
+          break;
+        case 56:
+          m.limit = r.uint32();
+          break;
+        case 64:
+          m.seq = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 rows, 2 first, 3 head */
+export interface HistoryResp {
+  rows: ConversationMessage[];
+  first: number;
+  head: number;
+}
+export const HistoryResp: BodyType<HistoryResp> = {
+  name: "HistoryResp",
+  fields: [
+    { name: "rows", kind: () => ConversationMessage, repeated: true },
+    { name: "first", kind: "uint32" },
+    { name: "head", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.rows) { for (const one of m.rows) w.field(10).message(ConversationMessage, one); }
+    if (m.first) w.field(16).uint32(m.first);
+    if (m.head) w.field(24).uint32(m.head);
+  },
+  decode(r, end, m = { rows: [], first: 0, head: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.rows.push(r.message(ConversationMessage));
+          break;
+        case 16:
+          m.first = r.uint32();
+          break;
+        case 24:
+          m.head = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 seq, 2 messageId, 3 sender, 4 type, 5 body, 6 extra, 7 sendTime, 8 hasClientMsgId, 9 clientMsgId */
+export interface ConversationMessage {
+  seq: number;
+  messageId: bigint;
+  sender: string;
+  type: number;
+  body: string;
+  extra: string;
+  sendTime: bigint;
+  hasClientMsgId: boolean;
+  clientMsgId: string;
+}
+export const ConversationMessage: BodyType<ConversationMessage> = {
+  name: "ConversationMessage",
+  fields: [
+    { name: "seq", kind: "uint32" },
+    { name: "messageId", declared: "message_id", kind: "int64" },
+    { name: "sender", kind: "string" },
+    { name: "type", kind: "int32" },
+    { name: "body", kind: "string" },
+    { name: "extra", kind: "string" },
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "hasClientMsgId", declared: "has_client_msg_id", kind: "bool" },
+    { name: "clientMsgId", declared: "client_msg_id", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.seq) w.field(8).uint32(m.seq);
+    if (m.messageId) w.field(16).bigint(m.messageId);
+    if (m.sender) w.field(26).string(m.sender);
+    if (m.type) w.field(32).int32(m.type);
+    if (m.body) w.field(42).string(m.body);
+    if (m.extra) w.field(50).string(m.extra);
+    if (m.sendTime) w.field(56).bigint(m.sendTime);
+    if (m.hasClientMsgId) w.field(64).bool(m.hasClientMsgId);
+    if (m.clientMsgId) w.field(74).string(m.clientMsgId);
+  },
+  decode(r, end, m = { seq: 0, messageId: 0n, sender: "", type: 0, body: "", extra: "", sendTime: 0n, hasClientMsgId: false, clientMsgId: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.seq = r.uint32();
+          break;
+        case 16:
+          m.messageId = r.bigint();
+          break;
+        case 26:
+          m.sender = r.stringVerify();
+          break;
+        case 32:
+          m.type = r.int32();
+          break;
+        case 42:
+          m.body = r.stringVerify();
+          break;
+        case 50:
+          m.extra = r.stringVerify();
+          break;
+        case 56:
+          m.sendTime = r.bigint();
+          break;
+        case 64:
+          m.hasClientMsgId = r.bool();
+          break;
+        case 74:
+          m.clientMsgId = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 seq */
+export interface ReadResp {
+  seq: number;
+}
+export const ReadResp: BodyType<ReadResp> = {
+  name: "ReadResp",
+  fields: [
+    { name: "seq", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.seq) w.field(8).uint32(m.seq);
+  },
+  decode(r, end, m = { seq: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.seq = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 groups */
+export interface RoomHeadsReq {
+  app: string;
+  groups: string[];
+}
+export const RoomHeadsReq: BodyType<RoomHeadsReq> = {
+  name: "RoomHeadsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "groups", kind: "string", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.groups) { for (const one of m.groups) w.field(18).string(one); }
+  },
+  decode(r, end, m = { app: "", groups: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.groups.push(r.stringVerify());
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 heads */
+export interface RoomHeadsResp {
+  heads: number[];
+}
+export const RoomHeadsResp: BodyType<RoomHeadsResp> = {
+  name: "RoomHeadsResp",
+  fields: [
+    { name: "heads", kind: "uint32", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.heads?.length) w.field(10).uint32s(m.heads);
+  },
+  decode(r, end, m = { heads: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.heads.push(r.uint32());
+          break;
+        case 10:
+          r.uint32s(m.heads);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 from, 4 limit */
+export interface ConversationsReq {
+  app: string;
+  account: string;
+  from: string;
+  limit: number;
+}
+export const ConversationsReq: BodyType<ConversationsReq> = {
+  name: "ConversationsReq",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "from", kind: "string" },
+    { name: "limit", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.from) w.field(26).string(m.from);
+    if (m.limit) w.field(32).uint32(m.limit);
+  },
+  decode(r, end, m = { app: "", account: "", from: "", limit: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 26:
+          m.from = r.stringVerify();
+          break;
+        case 32:
+          m.limit = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 conversations, 2 next */
+export interface ConversationsResp {
+  conversations: Conversation[];
+  next: string;
+}
+export const ConversationsResp: BodyType<ConversationsResp> = {
+  name: "ConversationsResp",
+  fields: [
+    { name: "conversations", kind: () => Conversation, repeated: true },
+    { name: "next", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.conversations) { for (const one of m.conversations) w.field(10).message(Conversation, one); }
+    if (m.next) w.field(18).string(m.next);
+  },
+  decode(r, end, m = { conversations: [], next: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.conversations.push(r.message(Conversation));
+          break;
+        case 18:
+          m.next = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 dest, 2 isGroup, 3 head, 4 last, 5 read, 6 unread, 7 group */
+export interface Conversation {
+  dest: string;
+  isGroup: boolean;
+  head: number;
+  last?: ConversationMessage;
+  read: number;
+  unread: number;
+  group?: Group;
+}
+export const Conversation: BodyType<Conversation> = {
+  name: "Conversation",
+  fields: [
+    { name: "dest", kind: "string" },
+    { name: "isGroup", declared: "is_group", kind: "bool" },
+    { name: "head", kind: "uint32" },
+    { name: "last", kind: () => ConversationMessage },
+    { name: "read", kind: "uint32" },
+    { name: "unread", kind: "uint32" },
+    { name: "group", kind: () => Group },
+  ],
+  encode(m, w) {
+    if (m.dest) w.field(10).string(m.dest);
+    if (m.isGroup) w.field(16).bool(m.isGroup);
+    if (m.head) w.field(24).uint32(m.head);
+    if (m.last) w.field(34).message(ConversationMessage, m.last);
+    if (m.read) w.field(40).uint32(m.read);
+    if (m.unread) w.field(48).uint32(m.unread);
+    if (m.group) w.field(58).message(Group, m.group);
+  },
+  decode(r, end, m = { dest: "", isGroup: false, head: 0, read: 0, unread: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.dest = r.stringVerify();
+          break;
+        case 16:
+          m.isGroup = r.bool();
+          break;
+        case 24:
+          m.head = r.uint32();
+          break;
+        case 34:
+          m.last = r.message(ConversationMessage, m.last);
+          break;
+        case 40:
+          m.read = r.uint32();
+          break;
+        case 48:
+          m.unread = r.uint32();
+          break;
+        case 58:
+          m.group = r.message(Group, m.group);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 sendTime, 2 most */
+export interface TrimReq {
+  sendTime: bigint;
+  most: number;
+}
+export const TrimReq: BodyType<TrimReq> = {
+  name: "TrimReq",
+  fields: [
+    { name: "sendTime", declared: "send_time", kind: "int64" },
+    { name: "most", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.sendTime) w.field(8).bigint(m.sendTime);
+    if (m.most) w.field(16).uint32(m.most);
+  },
+  decode(r, end, m = { sendTime: 0n, most: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.sendTime = r.bigint();
+          break;
+        case 16:
+          m.most = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 removed */
+export interface TrimResp {
+  removed: number;
+}
+export const TrimResp: BodyType<TrimResp> = {
+  name: "TrimResp",
+  fields: [
+    { name: "removed", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.removed) w.field(8).uint32(m.removed);
+  },
+  decode(r, end, m = { removed: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.removed = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 code, 2 message */
+export interface ErrorBody {
+  code: string;
+  message: string;
+}
+export const ErrorBody: BodyType<ErrorBody> = {
+  name: "ErrorBody",
+  fields: [
+    { name: "code", kind: "string" },
+    { name: "message", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.code) w.field(10).string(m.code);
+    if (m.message) w.field(18).string(m.message);
+  },
+  decode(r, end, m = { code: "", message: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.code = r.stringVerify();
+          break;
+        case 18:
+          m.message = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};

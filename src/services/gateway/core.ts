@@ -6,6 +6,7 @@ import type { GatewayConfig } from "./config.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { RateLimit } from "./rate.ts";
 import type { Reading } from "./reading.ts";
+import type { Rooms } from "./rooms.ts";
 
 /** What receiving and delivering need of the gateway they belong to. */
 export interface GatewayCore {
@@ -14,8 +15,11 @@ export interface GatewayCore {
   readonly clock: Clock;
   readonly count: GatewayMetrics;
   readonly catchUp: CatchUp;
+  readonly rooms: Rooms;
   readonly rate: RateLimit;
   readonly reading: Reading;
+  /** The channel showed that it is alive. */
+  pinged(channel: ClientChannel): void;
   channel(id: string): ClientChannel | undefined;
   /** Where the channel's requests go now; undefined: no server is ready. */
   linkOf(channel: ClientChannel): Uplink | undefined;

@@ -1,5 +1,7 @@
 import type { Downward } from "../../container/link.ts";
+import { decodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
+import { ROOM_CHANGE } from "../../protocol/commands.ts";
 import { decodeAs, saysNothing } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../protocol/header.ts";
@@ -21,6 +23,7 @@ export function deliver(gateway: GatewayCore, packet: Downward): void {
     else if (packet.header.command === "login.signin") gateway.signOut(packet.channels[0]!);
     return;
   }
+  if (packet.header.command === ROOM_CHANGE) return changeRoom(gateway, packet);
   const push = new SharedPush(packet.header, packet.body);
   const now = gateway.clock.mono();
   gateway.count.pushes.inc(packet.channels.length);
@@ -32,6 +35,17 @@ export function deliver(gateway: GatewayCore, packet: Downward): void {
     else if (packet.own && !channel.caps) channel.sequencer.answered(pos, now);
     else if (channel.state !== "kicked") channel.sequencer.offer(pos, push, now);
   });
+}
+
+/** Channels of this gateway enter a large group's room, or leave it. */
+function changeRoom(gateway: GatewayCore, packet: Downward): void {
+  const { groupId, joined, seq } = decodeBody(pkt.RoomChange, packet.body);
+  for (const id of packet.channels) {
+    const channel = gateway.channel(id);
+    if (!channel) gone(gateway, id);
+    else if (joined) gateway.rooms.enter(channel, [{ group: groupId, seq }]);
+    else gateway.rooms.leave(channel, groupId);
+  }
 }
 
 /** Its location outlived the channel: cleaned where it is stored, so that nobody pushes to it again. */
@@ -54,7 +68,7 @@ function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): 
   channel.agent.reply(encodeLogic(header, body));
   const pos = packet.positions[0] ?? 0;
   const ok = header.status === STATUS.SUCCESS.wire;
-  if (header.command === "chat.user.talk") {
+  if (header.command === "chat.user.talk" || header.command === "chat.group.talk") {
     if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
   } else if (isOldIndex(channel, header)) {
     if (ok) indexed(gateway, channel, pos, saysNothing(channel.content, body));
@@ -83,6 +97,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   gateway.count.login("success");
   channel.state = "open";
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
+  gateway.rooms.enter(channel, packet.rooms ?? []);
   // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);
   gateway.opened(channel);

@@ -21,6 +21,7 @@ import { GatewayMetrics } from "./metrics.ts";
 import { RateLimit } from "./rate.ts";
 import { Reading } from "./reading.ts";
 import { receive } from "./receive.ts";
+import { Rooms } from "./rooms.ts";
 
 export interface GatewayDeps {
   readonly clock: Clock;
@@ -47,6 +48,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   readonly clock: Clock;
   readonly count: GatewayMetrics;
   readonly catchUp: CatchUp;
+  readonly rooms: Rooms;
   readonly rate: RateLimit;
   readonly reading: Reading;
   readonly #log: Logger;
@@ -76,6 +78,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.reading = new Reading(deps.clock);
     this.#asks = new Asks(this.id, deps.clock);
     this.catchUp = new CatchUp(this.#asks, deps.clock, deps.log, deps.metrics);
+    this.rooms = new Rooms(this.#asks, deps.clock);
     this.#boot = Math.floor(deps.clock.now()).toString(36);
     deps.metrics.gauge("petrel_channels", "Client channels, logged in or logging in", () => this.#channels.size);
     this.#watch = revoked.watch((list) => this.#revoked(list));
@@ -166,6 +169,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   /** A transport ping counts like a packet's. */
   pinged(channel: ClientChannel): void {
     this.catchUp.pinged(channel);
+    this.rooms.pinged(channel);
   }
 
   disconnected(channel: ClientChannel, why: CloseReason): void {
@@ -175,6 +179,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.#early.delete(channel);
     this.#ending.delete(channel);
     this.catchUp.forget(channel);
+    this.rooms.forget(channel);
     this.signOut(channel.id);
     this.#log.debug("channel closed", { channelId: channel.id, account: channel.account, why: why.reason });
   }
@@ -219,7 +224,8 @@ export class Gateway implements GatewayCore, UplinkEvents {
     if (packet.gateId !== this.id) return; // another gateway's: the peer mixed up its links
     // Whatever breaks here is one packet's: the link and the process go on.
     this.#guard("delivering failed", () => {
-      if (packet.channels.length === 0) this.#asks.answered(packet);
+      if (packet.room) this.rooms.offer(packet, packet.room.app, packet.room.seq);
+      else if (packet.channels.length === 0) this.#asks.answered(packet);
       else deliver(this, packet);
     });
   }
@@ -265,12 +271,15 @@ export class Gateway implements GatewayCore, UplinkEvents {
         break;
       }
     }
-    if (moved.length > 0) this.catchUp.heads(moved);
+    if (moved.length === 0) return;
+    this.catchUp.heads(moved);
+    this.rooms.heads();
   }
 
   #tick(): void {
     const now = this.clock.mono();
     this.catchUp.expire(now);
+    this.rooms.expire(now);
     for (const channel of this.#ending) {
       if (channel.endsMs > now && channel.endsMs !== Infinity) continue;
       this.#ending.delete(channel);
@@ -282,6 +291,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.#secondMs = now;
     this.#asks.expire(now);
     this.catchUp.second();
+    this.rooms.second();
     const seconds = this.clock.now() / 1000;
     for (const channel of this.#channels.values()) {
       if (channel.expires <= seconds) channel.agent.close(CLOSE.TOKEN_EXPIRED);

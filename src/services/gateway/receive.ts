@@ -91,7 +91,7 @@ function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, b
 
 function basic(gateway: GatewayCore, channel: ClientChannel, code: number): void {
   if (code !== BASIC.PING) return; // the reference ignores every other code
-  gateway.catchUp.pinged(channel);
+  gateway.pinged(channel);
   channel.agent.reply(channel.caps ? pongWithHead(channel.sequencer.known) : PONG);
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import type { Batcher } from "../../message/batcher.ts";
-import type { MessageStore } from "../../message/message_store.ts";
+import type { ImStore } from "../../message/message_store.ts";
 import type { SessionStore } from "../../session/store.ts";
 
 /** What the command handlers stand on. */
@@ -11,8 +11,8 @@ export interface LogicDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly sessions: SessionStore;
-  /** Reads. */
-  readonly messages: MessageStore;
+  /** Reads, and changes of groups. */
+  readonly messages: ImStore;
   /** Writes: what arrives while a commit runs forms the next batch. */
   readonly batcher: Batcher;
   /** A snowflake for each login. */

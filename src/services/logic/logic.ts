@@ -2,12 +2,13 @@ import { ImError } from "../../base/errors.ts";
 import type { Counter } from "../../base/metrics.ts";
 import type { CommandContext } from "../../command/context.ts";
 import type { CommandRouter } from "../../command/router.ts";
-import { dispatch } from "../../container/dispatch.ts";
+import { dispatch, dispatchRoom } from "../../container/dispatch.ts";
 import type { Downlink, DownlinkEvents, Upward } from "../../container/link.ts";
 import type { BodyType } from "../../protocol/bodies.ts";
 import type { Content } from "../../protocol/body_codec.ts";
+import type * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
-import type { RequestKey, Target } from "../../protocol/route.ts";
+import type { InRoom, RequestKey, RoomPush, Target } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { LogicDeps } from "./deps.ts";
 import { logicRoutes } from "./routes.ts";
@@ -59,6 +60,10 @@ export class LogicServer implements DownlinkEvents {
     this.#missed.inc(dispatch(this.#links, request, command, targets, type, message));
   }
 
+  pushRoom(request: Header, room: RoomPush, message: Partial<pkt.MessagePush>): void {
+    dispatchRoom(this.#links, request, room, message);
+  }
+
   /** Resolves when every request taken so far has been answered. */
   drained(): Promise<void> {
     return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle = resolve);
@@ -83,6 +88,7 @@ export class LogicServer implements DownlinkEvents {
       positions: own ? NO_POSITIONS : [ctx.pos],
       own: false,
       answers: ctx.key?.n ?? 0,
+      ...(ctx.rooms.length > 0 ? { rooms: ctx.rooms } : undefined),
     });
     if (ctx.later) void this.#after(ctx, ctx.later);
   }
@@ -119,6 +125,7 @@ export class LogicServer implements DownlinkEvents {
 const NOTHING = new Uint8Array(0);
 const NO_CHANNELS: readonly string[] = [];
 const NO_POSITIONS: readonly number[] = [];
+const NO_ROOMS: readonly InRoom[] = [];
 
 class Request implements CommandContext {
   readonly header: Header;
@@ -135,6 +142,7 @@ class Request implements CommandContext {
   readonly again: boolean;
   status = 0;
   pos = 0;
+  rooms: readonly InRoom[] = NO_ROOMS;
   later: (() => Promise<void> | void)[] | undefined;
   readonly #server: LogicServer;
 
@@ -161,6 +169,10 @@ class Request implements CommandContext {
     command = this.header.command,
   ): void {
     this.#server.push(this.header, command, targets, type, message);
+  }
+
+  dispatchRoom(seq: number, message: Partial<pkt.MessagePush>): void {
+    this.#server.pushRoom(this.header, { app: this.app, seq }, message);
   }
 
   after(run: () => Promise<void> | void): void {

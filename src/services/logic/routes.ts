@@ -5,13 +5,23 @@ import { CommandRouter } from "../../command/router.ts";
 import { COMMANDS } from "../../protocol/commands.ts";
 import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { groupTalk } from "./chat/group_talk.ts";
 import { talkAck } from "./chat/talk_ack.ts";
 import { userTalk } from "./chat/user_talk.ts";
+import { history } from "./conversation/history.ts";
+import { conversations } from "./conversation/list.ts";
+import { read } from "./conversation/read.ts";
 import type { LogicDeps } from "./deps.ts";
+import { createGroup } from "./group/create.ts";
+import { groupDetail } from "./group/detail.ts";
+import { joinGroup } from "./group/join.ts";
+import { groupMembers } from "./group/members.ts";
+import { quitGroup } from "./group/quit.ts";
 import { signIn } from "./login/sign_in.ts";
 import { signOut } from "./login/sign_out.ts";
 import { offlineContent } from "./offline/content.ts";
 import { offlineIndex } from "./offline/index.ts";
+import { roomFill, roomHeads, roomRows } from "./room/room.ts";
 import { fill } from "./sync/fill.ts";
 import { heads } from "./sync/heads.ts";
 import { sync } from "./sync/sync.ts";
@@ -36,6 +46,18 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
     .add(COMMANDS.offlineIndex, offlineIndex(deps), reads)
     .add(COMMANDS.offlineContent, offlineContent(deps), reads)
     .add(COMMANDS.sync, sync(deps), reads)
+    .add(COMMANDS.groupCreate, createGroup(deps), reads)
+    .add(COMMANDS.groupJoin, joinGroup(deps), reads)
+    .add(COMMANDS.groupQuit, quitGroup(deps), reads)
+    .add(COMMANDS.groupDetail, groupDetail(deps), reads)
+    .add(COMMANDS.groupMembers, groupMembers(deps), reads)
+    .add(COMMANDS.groupTalk, groupTalk(deps))
+    .add(COMMANDS.history, history(deps), reads)
+    .add(COMMANDS.conversations, conversations(deps), reads)
+    .add(COMMANDS.read, read(deps), reads)
     .add(COMMANDS.fill, fill(deps), fills)
-    .add(COMMANDS.heads, heads(deps), fills);
+    .add(COMMANDS.heads, heads(deps), fills)
+    .add(COMMANDS.roomFill, roomFill(deps), fills)
+    .add(COMMANDS.roomHeads, roomHeads(deps), fills)
+    .add(COMMANDS.roomRows, roomRows(deps), fills);
 }

@@ -3,19 +3,16 @@ import type { Histogram } from "../../../base/metrics.ts";
 import type { CommandContext } from "../../../command/context.ts";
 import type { Appended } from "../../../message/message_store.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
-import { TEXT } from "../../../protocol/limits.ts";
-import { codePoints, isName } from "../../../protocol/names.ts";
+import { isName } from "../../../protocol/names.ts";
 import type { Target } from "../../../protocol/route.ts";
 import type { LogicDeps } from "../deps.ts";
+import { checkTexts, PUSH_SECONDS, pushOf } from "./talk.ts";
 
 type TalkDeps = Pick<LogicDeps, "clock" | "metrics" | "sessions" | "batcher" | "afterReply">;
 
 /** chat.user.talk: stores the message and replies once it is durable; delivery starts after the reply and cannot change it. */
 export function userTalk(deps: TalkDeps) {
-  const pushSeconds = deps.metrics.histogram(
-    "petrel_push_seconds",
-    "From a talk's arrival at logic to its push leaving",
-  );
+  const pushSeconds = deps.metrics.histogram(...PUSH_SECONDS);
   return async (ctx: CommandContext, request: pkt.MessageReq): Promise<pkt.MessageResp> => {
     const { app, account: sender, key, startBy, again } = ctx;
     const dest = ctx.header.dest;
@@ -45,18 +42,6 @@ export function userTalk(deps: TalkDeps) {
   };
 }
 
-function checkTexts(request: pkt.MessageReq): void {
-  check("body", request.body, TEXT.body);
-  check("extra", request.extra, TEXT.extra);
-  check("client_msg_id", request.clientMsgId, TEXT.clientMsgId);
-}
-
-function check(field: string, text: string, most: number): void {
-  if (codePoints(text, most) > most) {
-    throw new ImError("INVALID_BODY", `Cannot talk: ${field} is longer than ${most} characters`);
-  }
-}
-
 /**
  * Pushes to every device of the receiver and to the sender's other devices. A duplicate is pushed again too: its first
  * push may have been lost with the server that stored it, and a channel that has its position drops it.
@@ -78,15 +63,6 @@ async function deliver(
     targets.push({ gateId: at.gateId, channelId: at.channelId, content: at.content, pos, own });
   }
   if (targets.length === 0) return;
-  ctx.dispatch(targets, pkt.MessagePush, {
-    messageId: stored.messageId,
-    type: request.type,
-    body: request.body,
-    extra: request.extra,
-    sender,
-    sendTime: stored.sendTime,
-    seq: stored.seq,
-    clientMsgId: request.clientMsgId,
-  });
+  ctx.dispatch(targets, pkt.MessagePush, pushOf(sender, request, stored));
   pushSeconds.observe((deps.clock.mono() - ctx.arrivedMs) / 1000);
 }

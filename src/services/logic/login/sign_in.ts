@@ -6,6 +6,7 @@ import { PAGES } from "../../../protocol/limits.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { Session } from "../../../session/store.ts";
 import type { LogicDeps } from "../deps.ts";
+import { withRows } from "../room/old_rows.ts";
 
 /** How often our client should be heard of: some carriers forget a connection after 60 s. */
 const HEARTBEAT_MS = 25_000;
@@ -14,11 +15,14 @@ const HEARTBEAT_MS = 25_000;
  * login.signin: stores the session, puts out the same device's older one, and says where the account's inbox stands.
  * The head is read after the location is visible, so every later message is either pushed or above that head.
  */
-export function signIn(deps: Pick<LogicDeps, "sessions" | "messages" | "newGeneration">) {
+export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" | "newGeneration">) {
   return async (ctx: CommandContext, request: pkt.Session): Promise<pkt.LoginResp> => {
     const session = sessionOf(ctx, request, deps.newGeneration());
     const replaced = await deps.sessions.add(session);
     for (const old of replaced) kickOut(ctx, old);
+    const rooms = await deps.messages.rooms(session.app, session.account);
+    ctx.rooms = rooms.map(({ group, head }) => ({ group, seq: head }));
+    await withRows(deps, ctx, session.account, rooms.length > 0);
     const [head] = await deps.messages.heads(session.app, [session.account]);
     const acked = ctx.caps ? await deps.messages.acked(session.app, session.account, session.device) : 0;
     const reason = ctx.caps ? whyNotRecovered(request, head!) : "no cursor";
@@ -33,7 +37,7 @@ export function signIn(deps: Pick<LogicDeps, "sessions" | "messages" | "newGener
       epoch: head!.epoch,
       acked,
       heartbeatMs: HEARTBEAT_MS,
-      rooms: [],
+      rooms: rooms.map(({ group, joinedSeq, head }) => ({ groupId: group, joinedSeq, head })),
     };
   };
 }

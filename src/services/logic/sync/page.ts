@@ -2,7 +2,7 @@ import type { InboxMessage, InboxPage } from "../../../message/message_store.ts"
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 
 /** A page of whole messages never carries more than this many bytes of text, so that no queue is filled by one page. */
-const PAGE_BYTES = 128 << 10;
+export const PAGE_BYTES = 128 << 10;
 
 /** Inbox rows as `SyncResp`, cut at PAGE_BYTES (at least one row); `scannedTo` says how far the page really goes. */
 export function syncPage(account: string, page: InboxPage<InboxMessage>): pkt.SyncResp {

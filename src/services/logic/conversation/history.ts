@@ -1,0 +1,62 @@
+import type { CommandContext } from "../../../command/context.ts";
+import type { ConversationMessage, HistoryPage, Peer } from "../../../message/conversation_store.ts";
+import { ImError } from "../../../base/errors.ts";
+import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
+import { PAGES } from "../../../protocol/limits.ts";
+import { isName } from "../../../protocol/names.ts";
+import type { LogicDeps } from "../deps.ts";
+import { PAGE_BYTES } from "../sync/page.ts";
+
+/** chat.history: a page of the conversation with dest, upwards from `after` or downwards from `before`. */
+export function history(deps: Pick<LogicDeps, "messages">) {
+  return async (ctx: CommandContext, request: pkt.HistoryReq): Promise<pkt.HistoryResp> => {
+    const peer = peerOf(ctx, request.group);
+    const limit = Math.min(request.limit || PAGES.sync, PAGES.sync);
+    const down = request.before > 0;
+    const range = down ? { before: request.before, limit } : { after: request.after, limit };
+    return historyPage(
+      ctx.header.dest,
+      request.group,
+      down,
+      await deps.messages.history(ctx.app, ctx.account, peer, range),
+    );
+  };
+}
+
+/** The conversation that a request is about. @throws {ImError} NO_DESTINATION, INVALID_BODY */
+export function peerOf({ header: { dest } }: CommandContext, group: boolean): Peer {
+  if (dest === "") throw new ImError("NO_DESTINATION", "Cannot read a conversation: dest is empty");
+  if (!group && !isName(dest)) {
+    throw new ImError("INVALID_BODY", "Cannot read a conversation: dest is not a legal account name");
+  }
+  return group ? { group: dest } : { account: dest };
+}
+
+/** A page as HistoryResp, cut at PAGE_BYTES where the client goes on from: at its end, or downwards at its beginning. */
+export function historyPage(dest: string, group: boolean, down: boolean, page: HistoryPage): pkt.HistoryResp {
+  const rows = down ? [...page.rows].reverse() : page.rows;
+  let bytes = 0;
+  const fitting = rows.filter((row, at) => {
+    bytes += 64 + 3 * (row.body.length + row.extra.length);
+    return at === 0 || bytes <= PAGE_BYTES;
+  });
+  const messages = fitting.map((row) => messageOf(dest, group, row));
+  return { messages: down ? messages.reverse() : messages, first: page.first, head: page.head };
+}
+
+/** A message of a conversation on the wire. */
+export function messageOf(dest: string, group: boolean, row: ConversationMessage): pkt.MessagePush {
+  return {
+    messageId: row.messageId,
+    type: row.type,
+    body: row.body,
+    extra: row.extra,
+    sender: row.sender,
+    sendTime: row.sendTime,
+    seq: row.seq,
+    userSeq: 0,
+    dest,
+    clientMsgId: row.clientMsgId ?? "",
+    group,
+  };
+}

@@ -1,0 +1,44 @@
+import type { CommandContext } from "../../../command/context.ts";
+import { ROOM_CHANGE } from "../../../protocol/commands.ts";
+import * as pkt from "../../../protocol/gen/pkt_messages.ts";
+import type { Target } from "../../../protocol/route.ts";
+import type { LogicDeps } from "../deps.ts";
+
+/** Channels of these accounts, without the one that asks. `ours`: clients without `im.caps` are left out. */
+export async function online(
+  deps: Pick<LogicDeps, "sessions">,
+  ctx: CommandContext,
+  accounts: readonly string[],
+  ours: boolean,
+): Promise<Target[]> {
+  const found = await deps.sessions.locate(ctx.app, accounts);
+  return found.filter((at) => at.channelId !== ctx.channelId)
+    .map(({ gateId, channelId, content }) => ({ gateId, channelId, content, pos: 0, own: ours }));
+}
+
+/** Everyone in the group, page by page. */
+export async function everyMember(deps: Pick<LogicDeps, "messages">, app: string, group: string): Promise<string[]> {
+  const all: string[] = [];
+  let from: string | undefined;
+  do {
+    const page = await deps.messages.members(app, group, from, 5_000);
+    for (const { account } of page.members) all.push(account);
+    from = page.next;
+  } while (from !== undefined);
+  return all;
+}
+
+/** Tells the gateways which channels are in a large group's room now, or no longer: all of these accounts' channels. */
+export async function changeRooms(
+  deps: Pick<LogicDeps, "sessions">,
+  ctx: CommandContext,
+  accounts: readonly string[],
+  change: pkt.RoomChange,
+): Promise<void> {
+  const found = await deps.sessions.locate(ctx.app, accounts);
+  // Between servers bodies are always protobuf.
+  const targets = found.map(({ gateId, channelId }): Target => {
+    return { gateId, channelId, content: "protobuf", pos: 0, own: false };
+  });
+  ctx.dispatch(targets, pkt.RoomChange, change, ROOM_CHANGE);
+}
