@@ -2,7 +2,6 @@ import type { Uplink } from "../../container/link.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { LoginRequest } from "./login.ts";
-import type { Room } from "./rooms.ts";
 import { Sequencer, type SequencerPort } from "./sequencer.ts";
 import { Unanswered } from "./unanswered.ts";
 
@@ -44,8 +43,6 @@ export class ClientChannel {
   readonly content: Content;
   readonly loginSequence: number;
   link: Uplink | undefined;
-  /** The rooms it is in; made when it enters one. */
-  rooms: Set<Room> | undefined;
   readonly sequencer: Sequencer<ClientChannel>;
   #unanswered: Unanswered | undefined;
   /** Not read: too much of it is unanswered. */

@@ -25,8 +25,8 @@ export class Room {
   readonly app: string;
   readonly group: string;
   /** Our clients' channels, and above which seq each is sent messages. */
-  readonly ours = new Map<ClientChannel, number>();
-  readonly old = new Set<ClientChannel>();
+  readonly ours: Map<ClientChannel, number> = new Map();
+  readonly old: Set<ClientChannel> = new Set();
   readonly sequencer: Sequencer<Room>;
   /** Messages that old clients wait for, and whether the rows of those before them are being made. */
   oldWaiting: RoomMessage[] = [];
@@ -85,6 +85,8 @@ export class Rooms implements SequencerPort<Room> {
   readonly #asks: Asks;
   readonly #clock: Clock;
   readonly #rooms = new Map<string, Room>();
+  /** The rooms of each channel that is in one. */
+  readonly #of = new Map<ClientChannel, Set<Room>>();
   readonly #waiting = new Set<Room>();
   /** Rooms with a channel that pinged since the last `second`. */
   readonly #pinged = new Set<Room>();
@@ -102,10 +104,13 @@ export class Rooms implements SequencerPort<Room> {
 
   /** The channel is in these rooms from now on, and is sent what is above each `seq`. */
   enter(channel: ClientChannel, rooms: readonly InRoom[]): void {
+    if (rooms.length === 0) return;
+    let entered = this.#of.get(channel);
+    if (!entered) this.#of.set(channel, entered = new Set());
     for (const { group, seq } of rooms) {
       const room = this.#obtain(channel.app, group, seq);
-      if (channel.rooms?.has(room)) continue;
-      (channel.rooms ??= new Set()).add(room);
+      if (entered.has(room)) continue;
+      entered.add(room);
       if (channel.caps) room.ours.set(channel, seq);
       else room.old.add(channel);
       // What passed while the login was answered.
@@ -116,13 +121,13 @@ export class Rooms implements SequencerPort<Room> {
 
   leave(channel: ClientChannel, group: string): void {
     const room = this.#rooms.get(keyOf(channel.app, group));
-    if (room && channel.rooms?.delete(room)) this.#left(room, channel);
+    if (room && this.#of.get(channel)?.delete(room)) this.#left(room, channel);
   }
 
   /** The channel is gone. */
   forget(channel: ClientChannel): void {
-    for (const room of channel.rooms ?? []) this.#left(room, channel);
-    channel.rooms = undefined;
+    for (const room of this.#of.get(channel) ?? []) this.#left(room, channel);
+    this.#of.delete(channel);
   }
 
   /** A push that names a room. */
@@ -136,7 +141,7 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   pinged(channel: ClientChannel): void {
-    for (const room of channel.rooms ?? []) this.#pinged.add(room);
+    for (const room of this.#of.get(channel) ?? []) this.#pinged.add(room);
   }
 
   /** Asks how far the rooms go whose channels pinged, and fills what lags. */
