@@ -1,16 +1,11 @@
 import { expect } from "bun:test";
 import { ImError } from "../../src/base/errors.ts";
 import type { Appended, ImStore } from "../../src/message/message_store.ts";
-import { bodiesOf, change, group, groupTalk, inboxOf } from "./group_talk.ts";
+import { bodiesOf, change, group, groupTalk, inboxOf, madeHeads } from "./group_talk.ts";
 import { type Check, INBOX_GROUP } from "./message_place.ts";
 import { stored, talk } from "./message_talk.ts";
 
 const crowd = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `m${from + i}`);
-
-/** Makes rows; gives the heads of the inboxes. */
-async function madeHeads(store: ImStore, app: string, accounts: readonly string[], since: bigint, most: number) {
-  return (await store.makeRows(app, accounts, since, most)).map((one) => one.head);
-}
 
 /** Makes a group that is large from the start. */
 async function largeGroup(store: ImStore, owner: string, others: readonly string[] = []): Promise<string> {

@@ -73,3 +73,8 @@ async function reopenedIfClosed(store: ImStore, open: () => Promise<ImStore>): P
     ? undefined
     : await open();
 }
+
+/** Makes rows; gives the heads of the inboxes. */
+export async function madeHeads(store: ImStore, app: string, accounts: readonly string[], since: bigint, most: number) {
+  return (await store.makeRows(app, accounts, since, most)).map((one) => one.head);
+}

@@ -3,7 +3,6 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake } from "../../id/snowflake.ts";
-import type { MadeRows } from "../group_store.ts";
 import { Appends } from "./appends.ts";
 import { ClientIds } from "./client_ids.ts";
 import { Cursors } from "./cursors.ts";
@@ -207,7 +206,7 @@ export class Writer implements Disposable {
     return { id, members };
   }
 
-  #makeRows({ app, accounts, since, most }: MakeRowsOp): MadeRows[] {
+  #makeRows({ app, accounts, since, most }: MakeRowsOp) {
     return accounts.map((account) => this.#rooms.make(app, account, BigInt(since), most, this.#flushed));
   }
 

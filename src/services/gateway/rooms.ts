@@ -2,79 +2,20 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Downward, Uplink } from "../../container/link.ts";
 import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
-import type { Content } from "../../protocol/body_codec.ts";
-import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
-import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import type { InRoom } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { Asks } from "./asks.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { FILL_ROWS } from "./config.ts";
-import { type Sequenced, Sequencer, type SequencerPort } from "./sequencer.ts";
-import { SharedPush } from "./shared_push.ts";
+import { Room, RoomMessage, storedRoomMessage } from "./room.ts";
+import type { SequencerPort } from "./sequencer.ts";
 
 /** Rooms named in one question for heads; accounts in one for rows. */
 const HEADS_AT_ONCE = 1_000;
 const ACCOUNTS_AT_ONCE = 500;
 /** Messages of a room whose rows for old clients are being made; later ones reach them by a fill. */
 const OLD_WAITING = 64;
-
-/** A large group as far as this gateway has channels in it. */
-export class Room {
-  readonly app: string;
-  readonly group: string;
-  /** Our clients' channels, and above which seq each is sent messages. */
-  readonly ours: Map<ClientChannel, number> = new Map();
-  readonly old: Set<ClientChannel> = new Set();
-  readonly sequencer: Sequencer<Room>;
-  /** Messages that old clients wait for, and whether the rows of those before them are being made. */
-  oldWaiting: RoomMessage[] = [];
-  makingRows = false;
-  /** Rows are to be made once more: they could not be had, or a client came meanwhile. */
-  rowsDue = false;
-
-  constructor(app: string, group: string, port: SequencerPort<Room>) {
-    this.app = app;
-    this.group = group;
-    this.sequencer = new Sequencer<Room>(this, port);
-  }
-
-  /** Any link will do: the store is behind all of them. */
-  get link(): Uplink | undefined {
-    for (const channel of this.ours.keys()) if (channel.link?.state === "open") return channel.link;
-    for (const channel of this.old) if (channel.link?.state === "open") return channel.link;
-    return undefined;
-  }
-}
-
-/** One message for a room: encoded once for each content that somebody in it chose. */
-class RoomMessage implements Sequenced {
-  readonly bytes: number;
-  readonly seq: number;
-  readonly sender: string;
-  /** The channel that sent it: its reply stands for it. "" when it came from the store. */
-  readonly from: string;
-  readonly #header: Header;
-  readonly #body: Uint8Array;
-  readonly #pushes: Partial<Record<Content, SharedPush>> = {};
-
-  constructor(header: Header, body: Uint8Array, seq: number, sender: string, from: string) {
-    this.#header = header;
-    this.#body = body;
-    this.bytes = body.length + 128;
-    this.seq = seq;
-    this.sender = sender;
-    this.from = from;
-  }
-
-  push(content: Content): SharedPush {
-    return this.#pushes[content] ??= new SharedPush(
-      this.#header,
-      content === "protobuf" ? this.#body : encodeAs(content, pkt.MessagePush, decodeBody(pkt.MessagePush, this.#body)),
-    );
-  }
-}
 
 /**
  * The large groups of a gateway's channels. A room is a cursor over its conversation, as a channel is over its inbox: the
@@ -195,7 +136,7 @@ export class Rooms implements SequencerPort<Room> {
       if (!this.#isHere(room)) return;
       const now = this.#clock.mono();
       if (page instanceof ImError) return room.sequencer.fillFailed(after, now);
-      const rows = page.messages.map((message) => ({ pos: message.seq, packet: messageOf(message) }));
+      const rows = page.messages.map((message) => ({ pos: message.seq, packet: storedRoomMessage(message) }));
       const full = rows.length > 0 && rows.at(-1)!.pos < page.head;
       room.sequencer.filled({ after, rows, scannedTo: full ? rows.at(-1)!.pos : page.head }, now);
     });
@@ -268,7 +209,7 @@ export class Rooms implements SequencerPort<Room> {
       if (page instanceof ImError || channel.state !== "open" || !room.ours.has(channel)) return;
       for (const message of page.messages) {
         if (message.seq > upTo) return;
-        channel.agent.push(messageOf(message).push(channel.content).encode(false, 0));
+        channel.agent.push(storedRoomMessage(message).push(channel.content).encode(false, 0));
       }
       const last = page.messages.at(-1)?.seq ?? upTo;
       if (last < upTo && last > after) this.#catchUp(room, channel, last);
@@ -318,12 +259,6 @@ export class Rooms implements SequencerPort<Room> {
   #isHere(room: Room): boolean {
     return this.#rooms.get(keyOf(room.app, room.group)) === room;
   }
-}
-
-/** A stored message of a room as the push it would have been. */
-function messageOf({ dest, group: _group, userSeq: _pos, ...push }: pkt.MessagePush): RoomMessage {
-  const body = encodeBody(pkt.MessagePush, push);
-  return new RoomMessage(makeHeader("chat.group.talk", { flag: FLAG.PUSH, dest }), body, push.seq, push.sender, "");
 }
 
 function failed(answer: Downward | ImError): answer is ImError {
