@@ -36,7 +36,14 @@ function heard(client: WireClient): string[] {
     .map((one) => decodeBody(pkt.MessagePush, one.body).body);
 }
 
-describe.each([["a small group", 500], ["a large group", 2]] as const)("in %s", (_size, inboxGroup) => {
+/** The same in a group whose messages get inbox rows, and in a large one. */
+function inGroup(size: string, inboxGroup: number): void {
+  describe(`in a ${size} group`, () => flows(inboxGroup));
+}
+inGroup("small", 500);
+inGroup("large", 2);
+
+function flows(inboxGroup: number): void {
   let local: LocalSystem;
   beforeAll(async () => {
     local = await LocalSystem.start({ inboxGroup, database });
@@ -165,4 +172,4 @@ describe.each([["a small group", 500], ["a large group", 2]] as const)("in %s", 
     expect((await lines())[0]).toEqual({ ...inGroup, last: "answer", unread: 0, read: 4 });
     for (const client of [ann!, bob!, phone]) client.close();
   });
-});
+}
