@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     help: { type: "boolean", default: false },
     seconds: { type: "string", default: "3" },
-    cases: { type: "string", default: "40x1,40x16,40x64,1000x1" },
+    cases: { type: "string", default: "40x1,40x16,40x64,1000x1,1g100x1,1g100x16,1g500x1,1g500x16" },
     bytes: { type: "string", default: "128" },
     sync: { type: "string", default: "full" },
     inline: { type: "boolean", default: false },
@@ -32,7 +32,8 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`How fast is append?
 
-  --cases 40x1,40x16    pairs x requests each pair keeps in flight (default ${values.cases})
+  --cases 40x1,1g500x16 pairs x requests each pair keeps in flight; groups g members x requests in flight
+                        (default ${values.cases})
   --seconds 3           per case, after one second of warming up
   --bytes 128           body
   --sync full|normal    default full
@@ -59,27 +60,52 @@ interface Sample {
   readonly commits: number;
 }
 
-async function measure(pairs: number, window: number): Promise<string> {
+/** "40x16" or "1g500x16". */
+interface Case {
+  readonly name: string;
+  /** Pairs, or groups. */
+  readonly pairs: number;
+  /** Of each group; undefined: pairs. */
+  readonly members: number | undefined;
+  readonly window: number;
+}
+
+function readCase(name: string): Case {
+  const [, pairs, members, window] = /^(\d+)(?:g(\d+))?x(\d+)$/.exec(name) ?? [];
+  if (!pairs || !window) throw new Error(`Cannot read case: ${name}`);
+  return { name, pairs: Number(pairs), members: members ? Number(members) : undefined, window: Number(window) };
+}
+
+async function measure({ name, pairs, members, window }: Case): Promise<string> {
   const directory = mkdtempSync(join(values.directory ?? tmpdir(), "petrel-bench-"));
   const store = await openSqliteStore({
     directory,
     sync: values.sync === "normal" ? "normal" : "full",
     threads: !values.inline,
     tailRows: Number(values.tail),
+    inboxGroup: members,
     faults: values.faults,
   });
   const batcher = new Batcher(store, { clock: systemClock });
   let running = true, measuring = false, done = 0;
   const latencies: number[] = [];
 
+  const groups: string[] = [];
+  for (let i = 0; members && i < pairs; i++) {
+    const names = Array.from({ length: members - 1 }, (_, j) => `member${i}_${j}`);
+    const owner = `alice${i}`, texts = { name: "bench", avatar: "", introduction: "" };
+    groups.push((await store.createGroup({ app: "kim", owner, ...texts, members: names, startBy: Infinity })).id);
+  }
+
   async function send(pair: number, slot: number): Promise<void> {
-    const sender = `alice${pair}`, dest = `bob${pair}`, scope = `gate01_kim_alice${pair}_${slot}`;
+    const sender = `alice${pair}`, dest = groups[pair] ?? `bob${pair}`, scope = `gate01_kim_alice${pair}_${slot}`;
     for (let n = 1; running; n++) {
       const started = performance.now();
       const stored = await batcher.append({
         app: "kim",
         sender,
         dest,
+        group: groups.length > 0,
         type: 1,
         body,
         extra: "",
@@ -87,9 +113,9 @@ async function measure(pairs: number, window: number): Promise<string> {
         clientMsgId: values["client-ids"] ? `${scope}_${n}` : undefined,
         startBy: started + 4_000,
       });
-      if (values.acks) void batcher.ack("kim", dest, "", stored.receiverPos);
+      if (values.acks && !members) void batcher.ack("kim", dest, "", stored.receiverPos);
       done++;
-      if (measuring && (n & 7) === 0) latencies.push(performance.now() - started);
+      if (measuring && (members || (n & 7) === 0)) latencies.push(performance.now() - started);
     }
   }
 
@@ -117,8 +143,8 @@ async function measure(pairs: number, window: number): Promise<string> {
   latencies.sort((a, b) => a - b);
   const at = (share: number) => (latencies[Math.floor(latencies.length * share)] ?? 0).toFixed(2);
   return [
-    `${pairs} pairs x ${window}`.padEnd(16),
-    (count / (after.atMs - before.atMs)).toFixed(1).padStart(8),
+    name.padEnd(16),
+    (count / (after.atMs - before.atMs)).toFixed(members ? 2 : 1).padStart(8),
     at(0.5).padStart(8),
     at(0.99).padStart(8),
     ((after.threadUs - before.threadUs) / count).toFixed(2).padStart(10),
@@ -154,6 +180,5 @@ console.log(
     `${"thread us".padStart(10)} ${"process us".padStart(10)} ${"KiB/msg".padStart(10)} ${"batch".padStart(8)}`,
 );
 for (const one of values.cases.split(",")) {
-  const [pairs = 1, window = 1] = one.split("x").map(Number);
-  console.log(await measure(pairs, window));
+  console.log(await measure(readCase(one)));
 }

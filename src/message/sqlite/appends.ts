@@ -9,12 +9,12 @@ import { eachInFan, Fan } from "./fan.ts";
 import type { Faults } from "./faults.ts";
 import { type Groups, type KnownGroup, unknownGroup } from "./groups.ts";
 import { headOf, type Log, type Logs } from "./logs.ts";
-import type { Answer, Stored } from "./stored.ts";
+import { type Answer, type Stored, storedOf } from "./stored.ts";
 import type { Write } from "./messages.ts";
 import type { CreateOp } from "./ops.ts";
 import { big, int, maybeBytes, MESSAGE_COLUMNS, NUMBER_COLUMNS, text } from "./rows.ts";
 import { KIND, pairName } from "./schema.ts";
-import { storedOf, type Tail } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 
 /** The answer of a request that made a group. */
 export interface CreatedGroup {

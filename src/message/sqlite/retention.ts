@@ -4,9 +4,8 @@ import { snowflakeMs } from "../../id/snowflake.ts";
 import { type ClientIds, isForgotten } from "./client_ids.ts";
 import { eachInFan } from "./fan.ts";
 import type { Logs } from "./logs.ts";
-import type { Stored } from "./stored.ts";
+import { type Stored, storedOf } from "./stored.ts";
 import { int, maybeBytes, NUMBER_COLUMNS, text, whole } from "./rows.ts";
-import { storedOf } from "./tail.ts";
 
 /** What one slice removed. */
 export interface Removed {

@@ -1,3 +1,5 @@
+import { big, int, maybeText, type Row } from "./rows.ts";
+
 /** A stored message, as far as later rows and answers need it. Shared by all logs it is in. */
 export interface Stored {
   readonly id: bigint;
@@ -32,4 +34,21 @@ export interface Answer {
 export interface AnswerFan {
   readonly names: readonly string[];
   readonly bytes: Uint8Array;
+}
+
+/** A row of `messages`, read with big integers. */
+export function storedOf(row: Row): Stored {
+  const pair = row["receiver"] !== null;
+  return {
+    id: big(row, "id"),
+    sendTime: big(row, "send_time"),
+    conversation: int(row, "conversation"),
+    seq: int(row, "seq"),
+    sender: int(row, "sender"),
+    senderPos: int(row, "sender_pos"),
+    receiver: pair ? int(row, "receiver") : 0,
+    receiverPos: pair ? int(row, "receiver_pos") : 0,
+    form: pair ? "pair" : int(row, "fanned") === 1 ? "fan" : "room",
+    clientMsgId: maybeText(row, "client_msg_id"),
+  };
 }

@@ -2,9 +2,10 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ClientIds } from "./client_ids.ts";
 import { eachInFan } from "./fan.ts";
 import { headOf, type Log, type Logs } from "./logs.ts";
-import { peerIn, type Stored } from "./stored.ts";
 import type { FullRange } from "./messages.ts";
-import { big, int, maybeBytes, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
+import { maybeBytes, NUMBER_COLUMNS } from "./rows.ts";
+import { SHARED_RUN, SharedRows } from "./shared_rows.ts";
+import { peerIn, type Stored, storedOf } from "./stored.ts";
 
 /**
  * A flush takes another log while it has written fewer rows. More than a full batch of talks adds (768 entries, 256
@@ -13,7 +14,7 @@ import { big, int, maybeBytes, maybeText, NUMBER_COLUMNS, type Row } from "./row
 const FLUSH_ROWS = 1_200;
 /** Groups add more than that: behind by a whole flush, one takes so many rows, and more flushes follow (`behind`). */
 const FLUSH_MOST = 2_500;
-/** Rows of groups share their message, so this many in memory are little; above, a batch waits for flushes. */
+/** Rows of groups are little more than pointers, so this many in memory are few MB; above, a batch waits for flushes. */
 const BEHIND_MOST = 200_000;
 /** A log with so many waiting rows is written out of turn, so that it never takes long. */
 const LONG_LOG = 500;
@@ -21,6 +22,8 @@ const LONG_LOG = 500;
 const ROWS_PER_INSERT = 8;
 /** While logs are many, this many rows may wait for each, so that their leaves are worth touching. */
 const ROWS_PER_LOG = 16;
+/** Rows of a group share their message, so they weigh less, and wait until more can be written at once. */
+const GROUP_WEIGHT = 1 / 4;
 /** How far the limit grows with the number of logs. */
 const GROWTH = 4;
 
@@ -40,15 +43,17 @@ export class Tail {
   readonly #waiting = new Map<number, Log>();
   readonly #long = new Set<Log>();
   #rows = 0;
+  #weight = 0;
   readonly #logs: Logs;
   readonly #clientIds: ClientIds;
   /** At index n - 1: inserts n rows of one log; of groups, with the group. */
   readonly #insertEntries: readonly StatementSync[];
   readonly #insertGroupEntries: readonly StatementSync[];
+  readonly #shared: SharedRows;
   readonly #listConversation: StatementSync;
   readonly #selectFrom: StatementSync;
 
-  /** @param least rows that may wait before some are written; up to four times as many when many logs wait. */
+  /** @param least rows (of groups four times as many) that may wait before some are written; up to four times as many when many logs wait. */
   constructor(db: DatabaseSync, logs: Logs, clientIds: ClientIds, least: number) {
     this.#least = least;
     this.#logs = logs;
@@ -57,6 +62,7 @@ export class Tail {
       Array.from({ length: ROWS_PER_INSERT }, (_, i) => db.prepare(insertOf(columns, i + 1)));
     this.#insertEntries = inserts(["message", "direction", "peer", "send_time"]);
     this.#insertGroupEntries = inserts(["message", "direction", "peer", "send_time", "grp"]);
+    this.#shared = new SharedRows(db);
     this.#listConversation = db.prepare(
       `INSERT INTO conversations (account, conversation, peer, since, read) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET read = max(read, excluded.read)`,
@@ -75,7 +81,7 @@ export class Tail {
 
   /** More rows wait than a flush after each batch can write: flush once more when there is time. */
   get behind(): boolean {
-    return this.#rows > this.#limit() + FLUSH_ROWS;
+    return this.#weight > this.#limit() + FLUSH_ROWS;
   }
 
   /** So many rows wait that nothing may be added before some are written. */
@@ -102,6 +108,7 @@ export class Tail {
       this.#logs.keep(log);
     } else if (count === LONG_LOG) this.#long.add(log);
     this.#rows++;
+    this.#weight += weightOf(stored);
     if (stored.clientMsgId !== undefined && stored.sender === log.id) {
       (log.clientIds ??= new Map()).set(stored.clientMsgId, stored);
     }
@@ -118,9 +125,10 @@ export class Tail {
       this.write(log, flushed);
     }
     for (const log of this.#waiting.values()) {
-      if (this.#rows <= this.#limit() || flushed.rows >= most) break;
+      if (this.#weight <= this.#limit() || flushed.rows >= most) break;
       this.write(log, flushed);
     }
+    this.#shared.clear();
   }
 
   /** Writes logs until the rows of no message below `id` wait, or `room` rows were written. */
@@ -135,11 +143,15 @@ export class Tail {
   write(log: Log, flushed: Flushed): void {
     const { waiting } = log;
     if (waiting.length === 0) return;
-    for (let i = 0; i < waiting.length; i += ROWS_PER_INSERT) {
-      this.#insert(log, log.written + 1 + i, waiting.slice(i, i + ROWS_PER_INSERT));
+    for (let i = 0; i < waiting.length;) {
+      const end = runEnd(log, i), pos = log.written + 1 + i;
+      if (end - i >= SHARED_RUN) this.#shared.write(log.id, pos, waiting, i, end);
+      else this.#insert(log, pos, waiting.slice(i, i + ROWS_PER_INSERT));
+      i = end - i >= SHARED_RUN ? end : i + ROWS_PER_INSERT;
     }
     flushed.rows += waiting.length;
     for (const one of waiting) {
+      this.#weight -= weightOf(one);
       if (one.clientMsgId === undefined || one.sender !== log.id) continue;
       this.#clientIds.add(one);
       flushed.clientIds++;
@@ -175,7 +187,9 @@ export class Tail {
   forgetAll(): void {
     this.#waiting.clear();
     this.#long.clear();
+    this.#shared.forget();
     this.#rows = 0;
+    this.#weight = 0;
   }
 
   #limit(): number {
@@ -237,6 +251,23 @@ interface Line {
   read: number;
 }
 
+function weightOf(stored: Stored): number {
+  return stored.form === "fan" ? GROUP_WEIGHT : 1;
+}
+
+/** Where the messages of one group that follow each other from `start` on end. */
+function runEnd({ id, waiting }: Log, start: number): number {
+  const { form, conversation, seq } = waiting[start]!;
+  if (form !== "fan" || conversation === id) return start;
+  let end = start + 1;
+  while (
+    end < waiting.length && waiting[end]!.conversation === conversation && waiting[end]!.seq === seq + end - start
+  ) {
+    end++;
+  }
+  return end;
+}
+
 const NOBODY = new Uint8Array(0);
 
 /** SQL for rows of one log that follow each other: ?1 is the log, ?2 the first position, then the columns of each. */
@@ -246,23 +277,6 @@ function insertOf(columns: readonly string[], rows: number): string {
   return `INSERT INTO entries (log, pos, ${columns.join(", ")}) VALUES ${
     Array.from({ length: rows }, (_, i) => row(i)).join(", ")
   }`;
-}
-
-/** A row of `messages`, read with big integers. */
-export function storedOf(row: Row): Stored {
-  const pair = row["receiver"] !== null;
-  return {
-    id: big(row, "id"),
-    sendTime: big(row, "send_time"),
-    conversation: int(row, "conversation"),
-    seq: int(row, "seq"),
-    sender: int(row, "sender"),
-    senderPos: int(row, "sender_pos"),
-    receiver: pair ? int(row, "receiver") : 0,
-    receiverPos: pair ? int(row, "receiver_pos") : 0,
-    form: pair ? "pair" : int(row, "fanned") === 1 ? "fan" : "room",
-    clientMsgId: maybeText(row, "client_msg_id"),
-  };
 }
 
 /** Waiting rows in the range that pass its filters, at most `limit`. */

@@ -9,7 +9,7 @@ import { Cursors } from "./cursors.ts";
 import type { Faults } from "./faults.ts";
 import { Groups } from "./groups.ts";
 import { headOf, type Log, Logs } from "./logs.ts";
-import type { Answer, Stored } from "./stored.ts";
+import { type Answer, type Stored, storedOf } from "./stored.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
 import { created, type CreateOp, type Done, done, type MakeRowsOp, type Op, type RemoveOp, rowsOf } from "./ops.ts";
 import { ReadPositions } from "./read_positions.ts";
@@ -17,7 +17,7 @@ import { Retention } from "./retention.ts";
 import { RoomRows } from "./room_rows.ts";
 import { big, NUMBER_COLUMNS } from "./rows.ts";
 import { KIND } from "./schema.ts";
-import { storedOf, Tail, waitingRows } from "./tail.ts";
+import { Tail, waitingRows } from "./tail.ts";
 import { problemOf, Stop, Transaction } from "./transaction.ts";
 import type { Last, Place } from "./views.ts";
 
