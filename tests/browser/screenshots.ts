@@ -81,6 +81,7 @@ async function take(browser: Browser, look: Look, folder: string): Promise<void>
   await server.stop();
   await tab.is("offline");
   await tab.say("Said while the server is away");
+  await tab.part("conversation").filter({ hasText: "Said while" }).waitFor({ state: "attached" });
   await shoot(tab, "offline");
   await server.start();
   await tab.tryNow();
