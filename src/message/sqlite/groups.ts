@@ -116,26 +116,29 @@ export class Groups {
     return log;
   }
 
-  /** Needs a transaction. */
-  create({ app, owner, name, avatar, introduction, members, key }: CreateOp): { id: string; members: string[] } {
+  /** @param begin is called before anything is written. */
+  create(op: CreateOp, begin: () => void): { id: string; members: string[] } {
+    const { app, owner, name, avatar, introduction, members, key } = op;
+    begin();
     const id = this.#options.nextId();
     const log = this.#logs.obtain(app, KIND.group, toBase36(id), id);
     const ownerLog = this.#logs.obtain(app, KIND.account, owner, id).id;
     this.#insertGroup.run(log.id, name, avatar, introduction, ownerLog, key ? key.scope : null, key ? key.n : null);
     const group = this.#remember(this.#read(log));
-    const changed = this.#add(group, app, [...new Set([owner, ...members])]);
-    return { id: log.name, members: changed };
+    return { id: log.name, members: this.#add(group, app, [...new Set([owner, ...members])], begin) };
   }
 
-  /** Needs a transaction, unless an error is given: then nothing was written. */
-  change(op: ChangeOp): MembersChanged | ImError {
+  /** @param begin is called before something is written. */
+  change(op: ChangeOp, begin: () => void): MembersChanged | ImError {
     const group = this.find(op.app, op.group);
     if (!group) return unknownGroup();
     const accounts = [...new Set(op.accounts)];
     const refusal = this.#refuse(op, group, accounts);
     if (refusal) return refusal;
     const wasLarge = group.largeFrom !== undefined;
-    const changed = op.do === "join" ? this.#add(group, op.app, accounts) : this.#remove(group, op.app, accounts);
+    const changed = op.do === "join"
+      ? this.#add(group, op.app, accounts, begin)
+      : this.#remove(group, op.app, accounts, begin);
     const large = group.largeFrom !== undefined;
     return { changed, seq: headOf(group.log), large, becameLarge: large && !wasLarge };
   }
@@ -157,23 +160,15 @@ export class Groups {
       : new ImError("UNAUTHORIZED", "Cannot remove from group: only its owner may remove others");
   }
 
-  #add(group: KnownGroup, app: string, accounts: readonly string[]): string[] {
-    const { log } = group;
-    const head = headOf(log);
-    const changed = accounts.filter((name) => {
+  #add(group: KnownGroup, app: string, accounts: readonly string[], begin: () => void): string[] {
+    const changed = accounts.filter((name) => !this.#hasName(group, app, name));
+    if (changed.length === 0) return changed;
+    begin();
+    const head = headOf(group.log);
+    for (const name of changed) {
       const id = this.#options.nextId();
-      const account = this.#logs.obtain(app, KIND.account, name, id);
-      if (this.has(group, account.id)) return false;
-      const last = this.#selectWindow.get(log.id, account.id);
-      if (last && int(last, "left_seq") === head) this.#reopen.run(id, log.id, account.id, int(last, "joined_seq"));
-      else this.#insertMember.run(log.id, account.id, head, id);
-      this.#listConversation.run(account.id, log.id, id, head);
-      if (group.largeFrom === undefined) group.members.set(account.id, account);
-      else group.seen.add(account.id);
-      this.#weight++;
-      return true;
-    });
-    if (changed.length === 0) return [];
+      this.#enter(group, this.#logs.obtain(app, KIND.account, name, id), head, id);
+    }
     group.count += changed.length;
     group.names = undefined;
     if (group.largeFrom === undefined && group.count > this.#options.inboxGroup) {
@@ -184,21 +179,37 @@ export class Groups {
     return changed;
   }
 
-  #remove(group: KnownGroup, app: string, accounts: readonly string[]): string[] {
-    const changed = accounts.filter((name) => {
-      const account = this.#logs.find(app, KIND.account, name);
-      if (!account || !this.has(group, account.id)) return false;
-      this.#leave.run(headOf(group.log), group.log.id, account.id);
-      group.members.delete(account.id);
-      group.seen.delete(account.id);
-      if (group.owner === account.id) group.owner = undefined;
-      return true;
-    });
-    if (changed.length === 0) return [];
+  #enter(group: KnownGroup, account: Log, head: number, id: bigint): void {
+    const { log } = group;
+    const last = this.#selectWindow.get(log.id, account.id);
+    if (last && int(last, "left_seq") === head) this.#reopen.run(id, log.id, account.id, int(last, "joined_seq"));
+    else this.#insertMember.run(log.id, account.id, head, id);
+    this.#listConversation.run(account.id, log.id, id, head);
+    if (group.largeFrom === undefined) group.members.set(account.id, account);
+    else group.seen.add(account.id);
+    this.#weight++;
+  }
+
+  #remove(group: KnownGroup, app: string, accounts: readonly string[], begin: () => void): string[] {
+    const changed = accounts.filter((name) => this.#hasName(group, app, name));
+    if (changed.length === 0) return changed;
+    begin();
+    for (const name of changed) {
+      const { id } = this.#logs.obtain(app, KIND.account, name, 0n);
+      this.#leave.run(headOf(group.log), group.log.id, id);
+      group.members.delete(id);
+      group.seen.delete(id);
+      if (group.owner === id) group.owner = undefined;
+    }
     group.count -= changed.length;
     group.names = undefined;
     this.#save(group);
     return changed;
+  }
+
+  #hasName(group: KnownGroup, app: string, name: string): boolean {
+    const account = this.#logs.find(app, KIND.account, name);
+    return account !== undefined && this.has(group, account.id);
   }
 
   #save({ log, owner, count, largeFrom }: KnownGroup): void {

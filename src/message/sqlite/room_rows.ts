@@ -61,17 +61,21 @@ export class RoomRows {
     this.#fill = db.prepare("UPDATE group_members SET filled = ? WHERE grp = ? AND account = ? AND joined_seq = ?");
   }
 
-  /** Makes at most `most` rows for one account and gives them with the head of its inbox. Needs a transaction. */
-  make(app: string, account: string, since: bigint, most: number, flushed: Flushed): MadeRows {
+  /** Makes at most `most` rows for one account and gives them with the head. `begin`: before something is written. */
+  make(app: string, account: string, since: bigint, most: number, flushed: Flushed, begin: () => void): MadeRows {
     const log = this.#logs.find(app, KIND.account, account);
     if (!log) return { head: 0, rows: [] };
     const windows = this.#windows(log.id);
     const rows = windows.flatMap((window) => this.#candidates(window, since, most));
     rows.sort((a, b) => a.message < b.message ? -1 : 1);
     rows.length = Math.min(rows.length, most);
-    const made = rows.length > 0 ? this.#write(log, rows, flushed) : [];
-    for (const one of windows) {
-      if (one.filled > one.from) this.#fill.run(one.filled, one.group, log.id, one.joinedSeq);
+    for (const one of rows) one.window.filled = one.seq;
+    const moved = windows.filter((one) => one.filled > one.from);
+    if (moved.length === 0) return { head: headOf(log), rows: [] };
+    begin();
+    const made = this.#write(log, rows, flushed);
+    for (const one of moved) {
+      this.#fill.run(one.filled, one.group, log.id, one.joinedSeq);
     }
     return { head: headOf(log), rows: made };
   }
@@ -116,10 +120,9 @@ export class RoomRows {
 
   #write(log: Log, rows: readonly Candidate[], flushed: Flushed): MadeRows["rows"] {
     this.#tail.write(log, flushed); // rows of a log are written in order
-    for (const { window, seq, message, sender, sendTime } of rows) {
+    for (const { window, message, sender, sendTime } of rows) {
       const own = sender === log.id ? 1 : 0;
       this.#insertEntry.run(log.id, ++log.written, message, own, sender, window.group, this.#times.next(), sendTime);
-      window.filled = seq;
     }
     flushed.rows += rows.length;
     const first = log.written - rows.length + 1;

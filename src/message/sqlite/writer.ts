@@ -81,6 +81,11 @@ export class Writer implements Disposable {
   #problem = "";
   #commits = 0;
   #failedCommits = 0;
+  readonly #begin = () => {
+    this.#transaction.begin();
+    this.#faults.at("statement");
+    this.#marks = true;
+  };
 
   constructor(db: DatabaseSync, options: WriterOptions) {
     const { clock, faults, cachedLogs, inboxGroup } = options;
@@ -180,13 +185,12 @@ export class Writer implements Disposable {
     if (known) return known;
     if (this.#refusal) return this.#refusal;
     if (op.late) return new ImError("BUSY", "Cannot change group: too late to start");
-    if (op.do === "read") return done(this.#read.move(op, () => this.#begin()));
-    this.#begin();
-    this.#marks = true;
-    this.#flushed.rows += rowsOf(op);
-    if (op.do === "create") return { done: this.#create(op) };
+    if (op.do === "read") return done(this.#read.move(op, this.#begin));
     if (op.do === "make rows") return { done: this.#makeRows(op) };
-    return op.do === "remove" ? { done: this.#remove(op) } : done(this.#groups.change(op));
+    if (op.do === "remove") return { done: this.#remove(op) };
+    const result = op.do === "create" ? { done: this.#create(op) } : done(this.#groups.change(op, this.#begin));
+    if (this.#transaction.open) this.#flushed.rows += rowsOf(op);
+    return result;
   }
 
   #knownOp(op: Op): Done | ImError | undefined {
@@ -195,32 +199,28 @@ export class Writer implements Disposable {
     return typeof known === "string" ? created(known, op) : known;
   }
 
-  #begin(): void {
-    this.#transaction.begin();
-    this.#faults.at("statement");
-  }
-
   #create(op: CreateOp): unknown {
-    const { id, members } = this.#groups.create(op);
-    this.#appends.rememberGroup(op, { id: this.#newest, group: id }, this.#jobMs);
-    return { id, members };
+    const made = this.#groups.create(op, this.#begin);
+    this.#appends.rememberGroup(op, { id: this.#newest, group: made.id }, this.#jobMs);
+    return made;
   }
 
   #makeRows({ app, accounts, since, most }: MakeRowsOp) {
-    return accounts.map((account) => this.#rooms.make(app, account, BigInt(since), most, this.#flushed));
+    const from = BigInt(since), flushed = this.#flushed;
+    return accounts.map((account) => this.#rooms.make(app, account, from, most, flushed, this.#begin));
   }
 
   #remove({ before, most }: RemoveOp): unknown {
     const limit = BigInt(before), last = this.#retention.last(limit, most);
     if (last === undefined) return { count: 0, more: false };
+    this.#begin();
     this.#tail.flushBelow(last + 1n, TRANSACTION_ROWS / 2, this.#flushed);
     return this.#retention.remove(limit, most, this.#tail.floor());
   }
 
   #ack(ack: Ack): number | ImError {
     const move = this.#cursors.ack(ack);
-    if (typeof move === "number") return move;
-    return this.#refusal ?? move(this.#transaction);
+    return typeof move === "number" ? move : this.#refusal ?? move(this.#transaction);
   }
 
   /** A transaction that only writes waiting rows. */
@@ -295,6 +295,6 @@ function newestMessage(db: DatabaseSync): Stored | undefined {
   return row && storedOf(row);
 }
 
-function later(one: bigint | undefined, other: bigint | undefined): bigint | undefined {
-  return one === undefined || (other !== undefined && other > one) ? other : one;
+function later(one = -1n, other = -1n): bigint | undefined {
+  return one < 0n && other < 0n ? undefined : one > other ? one : other;
 }
