@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import type { ConversationMessage } from "../../src/message/conversation_store.ts";
 import type { InboxMessage } from "../../src/message/message_store.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/message/sqlite.ts";
 import { stored, talk } from "../contract/message_talk.ts";
@@ -28,6 +29,10 @@ interface Claim {
   readonly seq: number;
   readonly senderPos: number;
   readonly receiverPos: number;
+  /** Of a group: who got which position. */
+  readonly fan: ReadonlyMap<string, number> | undefined;
+  /** Of a large group. */
+  readonly room: boolean;
 }
 
 /**
@@ -71,7 +76,7 @@ async function crash(directory: string, prefix: string, point: string, afterMs: 
   const lines = child.stdout.slice(0, child.stdout.lastIndexOf("\n")).split("\n"); // the last may be cut
   return lines.filter((line) => line.startsWith("stored ")).map((line) => {
     const [, sender = "", dest = "", id = "", messageId, sendTime, ...numbers] = line.split(" ");
-    const [seq = 0, senderPos = 0, receiverPos = 0] = numbers.map(Number);
+    const [seq = 0, senderPos = 0, receiverPos = 0] = numbers.map(Number), positions = numbers[3] ?? "";
     return {
       sender,
       dest,
@@ -81,8 +86,19 @@ async function crash(directory: string, prefix: string, point: string, afterMs: 
       seq,
       senderPos,
       receiverPos,
+      fan: positions.includes(":") ? readFan(positions) : undefined,
+      room: positions === "room",
     };
   });
+}
+
+function readFan(positions: string): Map<string, number> {
+  return new Map(
+    positions.split(",").map((one) => {
+      const [account = "", pos] = one.split(":");
+      return [account, Number(pos)];
+    }),
+  );
 }
 
 /** Looks at all of the store. Gives how many messages it has. */
@@ -93,19 +109,41 @@ async function compare(directory: string, claims: ReadonlyMap<string, Claim>, ra
   for (let i = 0; i < 12; i++) inboxes.set(`a${i}`, await inboxOf(store, `a${i}`));
   const sent = [...inboxes.values()].flat().filter((row) => row.direction === 1);
   dense(sent);
+  const rooms = new Map<string, readonly ConversationMessage[]>();
   for (const claim of claims.values()) {
+    if (claim.room) {
+      if (!rooms.has(claim.dest)) rooms.set(claim.dest, await roomOf(store, claim.dest));
+      const row = rooms.get(claim.dest)?.[claim.seq - 1];
+      const there = row?.messageId === claim.messageId && row.body === claim.id && row.sender === claim.sender;
+      check(there, "an answered message is not in its large group", claim, row);
+      continue;
+    }
     const row = inboxes.get(claim.sender)?.[claim.senderPos - 1];
     check(same(row, claim, claim.senderPos, 1), "an answered message is not in its sender's inbox", claim, row);
-    if (claim.sender === claim.dest) continue;
+    for (const [account, pos] of claim.fan ?? []) {
+      const member = inboxes.get(account)?.[pos - 1];
+      const there = same(member, claim, pos, account === claim.sender ? 1 : 0) && member?.group === claim.dest;
+      check(there, "an answered message is not in a member's inbox", account, claim, member);
+    }
+    if (claim.fan || claim.sender === claim.dest) continue;
     const other = inboxes.get(claim.dest)?.[claim.receiverPos - 1];
     check(same(other, claim, claim.receiverPos, 0), "an answered message is not in its receiver's inbox", claim, other);
   }
   for (const claim of sample([...claims.values()], 20, random)) {
-    const request = talk(claim.sender, claim.dest, { body: claim.id, clientMsgId: claim.id });
+    const group = claim.room || claim.fan !== undefined;
+    const request = talk(claim.sender, claim.dest, { group, body: claim.id, clientMsgId: claim.id });
     const again = await stored(store, request);
     check(again.duplicate && again.messageId === claim.messageId, "an answered message is stored again", claim, again);
   }
-  return sent.length;
+  return sent.length + [...rooms.values()].flat().length;
+}
+
+/** Every message of a large group. */
+async function roomOf(store: SqliteStore, group: string): Promise<readonly ConversationMessage[]> {
+  const { rows, head } = await store.roomMessages("kim", group, 0, 1_000_000);
+  check(rows.length === head, "a group has fewer messages than its head says", group, head);
+  for (const [i, row] of rows.entries()) check(row.seq === i + 1, "a group has a hole", group, row);
+  return rows;
 }
 
 /** Every position once, each inbox row with its message. */
@@ -128,7 +166,7 @@ function dense(sent: readonly InboxMessage[]): void {
   for (const row of sent) {
     check(!ids.has(row.clientMsgId), "a message is stored twice", row);
     ids.add(row.clientMsgId);
-    const pair = [row.sender, row.peer].sort().join();
+    const pair = row.group || [row.sender, row.peer].sort().join();
     numbers.set(pair, [...numbers.get(pair) ?? [], row.seq]);
   }
   for (const [pair, all] of numbers) {
