@@ -81,9 +81,9 @@ function parse(text: string): Saved | undefined {
     const { position, messages = [] } = content as Saved;
     const sound = messages.every(({ id, dest, body }) => [id, dest, body].every((one) => typeof one === "string"));
     if (position === undefined) return sound ? { messages } : undefined;
-    const { cursor, epoch, seen } = position;
+    const { cursor, epoch, seen, groups = {} } = position;
     const known = Number.isSafeInteger(cursor) && cursor >= 0 && typeof epoch === "string" &&
-      seen.every((id) => /^\d{1,19}$/.test(id));
+      seen.every((id) => /^\d{1,19}$/.test(id)) && Object.values(groups ?? {}).every(Number.isSafeInteger);
     return sound && known ? { position, messages } : undefined;
   } catch {
     return undefined; // not JSON, or of another shape

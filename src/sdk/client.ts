@@ -5,23 +5,25 @@ import type { BodyCodec } from "../protocol/body_codec.ts";
 import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import * as pkt from "../protocol/gen/pkt_messages.ts";
 import type { LogicPacket } from "../protocol/packet.ts";
-import { Acker } from "./ack.ts";
 import { Addresses } from "./addresses.ts";
+import { Asker } from "./asker.ts";
 import { closedError } from "./close.ts";
-import { GROUP_TALK, SIGN_IN, TALK_ACK, USER_TALK } from "./commands.ts";
+import { GROUP_CREATE, GROUP_JOIN, GROUP_QUIT, GROUP_TALK, READ, SIGN_IN, USER_TALK } from "./commands.ts";
 import type { Connection } from "./connection.ts";
+import { Conversations } from "./conversations.ts";
 import { defaultStorage } from "./default_storage.ts";
-import { Delivery, type MessageHandler, type Step } from "./delivery.ts";
+import type { MessageHandler } from "./delivery.ts";
 import { Events, type Listener } from "./events.ts";
-import { Inbox } from "./inbox.ts";
-import { type Message, messageOfPush, messageOfRow } from "./message.ts";
+import { Groups } from "./groups.ts";
 import { Outbox } from "./outbox.ts";
 import { checkDevice, type ClientEvents, type ClientOptions, codecOf, loginMeta, type TalkOptions } from "./options.ts";
 import { idMaker, random } from "./random.ts";
+import { Receiver } from "./receiver.ts";
 import { type ClientState, type Credentials, Reconnector } from "./reconnector.ts";
-import { checkMessage, Outgoing, type SentMessage } from "./sent_message.ts";
+import type { Skipped } from "./rooms.ts";
+import { checkMessage, Outgoing, type Receipt, type SentMessage } from "./sent_message.ts";
 import { connectWebSocket } from "./socket.ts";
-import type { SavedMessage, SavedPosition } from "./storage.ts";
+import type { SavedMessage } from "./storage.ts";
 import { StorageKeeper } from "./storage_keeper.ts";
 import { onWake } from "./wake.ts";
 
@@ -42,6 +44,10 @@ const LAST_HANDLER_MS = 1_000;
  * In a page, give each tab a device of its own: `claimDevice`.
  */
 export class PetrelClient {
+  /** Make groups, join and leave them, read who is in. */
+  readonly groups: Groups;
+  /** The list of conversations, history, read positions. */
+  readonly conversations: Conversations;
   readonly #options: ClientOptions;
   readonly #codec: BodyCodec;
   readonly #clock: Clock;
@@ -50,9 +56,8 @@ export class PetrelClient {
   readonly #events: Events<ClientEvents>;
   readonly #reconnector: Reconnector;
   readonly #outbox: Outbox;
-  readonly #inbox: Inbox;
-  readonly #delivery: Delivery;
-  readonly #acker: Acker;
+  readonly #receiver: Receiver;
+  readonly #asker: Asker;
   readonly #newId: () => string;
   #login: Promise<void> | undefined;
   #loaded: Promise<void> | undefined;
@@ -62,8 +67,6 @@ export class PetrelClient {
   #channelId = "";
   /** Stopped: what waited then, which the storage keeps for the next client. */
   #left: readonly SavedMessage[] | undefined;
-  /** The last step whose handlers have run. */
-  #handled = { pos: 0, log: 0 };
 
   /** @throws {ImError} CONFIG: no address, one that is not a URL, or an illegal device name. */
   constructor(options: ClientOptions) {
@@ -77,23 +80,28 @@ export class PetrelClient {
     this.#options = options;
     this.#newId = idMaker(rnd);
     this.#events = new Events(log);
-    const kept = { position: () => this.#position(), messages: () => this.#left ?? this.#outbox.saved };
+    const kept = { position: () => this.#receiver.position, messages: () => this.#left ?? this.#outbox.saved };
     this.#keeper = new StorageKeeper(kept, clock, rnd, log, (error) => this.#events.emit("storage", { error }));
     if (options.storage) this.#keeper.use(options.storage);
-    this.#acker = new Acker(clock);
-    this.#delivery = new Delivery(log, (step) => this.#stepDone(step), () => this.#inbox.roomAgain());
-    const rows = { read: (row: pkt.MessagePush) => this.#incoming(messageOfRow(row, this.#account)) };
-    this.#inbox = new Inbox({ ...rows, renamed: () => this.#renamed() }, this.#delivery, clock, rnd, log);
+    const port = {
+      settle: (id: string, receipt: Receipt) => this.#outbox.settle(id, receipt),
+      moved: () => this.#keeper.position(),
+      skipped: (skipped: Skipped) => this.#events.emit("skipped", skipped),
+    };
+    this.#receiver = new Receiver(port, codec, options.backlog ?? 1_000, clock, rnd, log);
     this.#outbox = new Outbox(
       {
         sent: (message) => this.#events.emit("sent", message),
-        stored: (messageId, pos) => this.#stored(messageId, pos),
+        stored: (message, receipt, pos) => this.#receiver.stored(message, receipt, pos),
         settled: (id) => this.#keeper.drop(id),
       },
       { most: options.waiting ?? 1_000, refusedMs: options.refusedMs ?? 240_000 },
       clock,
       rnd,
     );
+    this.#asker = new Asker(codec, clock, rnd);
+    this.groups = new Groups(this.#asker, () => this.#account);
+    this.conversations = new Conversations(this.#asker, () => this.#account);
     const meta = loginMeta(device, codec);
     const connect = options.connect ?? connectWebSocket;
     const renewsToken = typeof options.token === "function";
@@ -102,7 +110,7 @@ export class PetrelClient {
       online: (connection, login) => this.#online(connection, login),
       offline: (why) => this.#offline(why),
       push: (packet) => this.#push(packet),
-      head: (pos) => this.#inbox.head(pos),
+      head: (pos) => this.#receiver.head(pos),
       state: (state, why, retryInMs) => this.#events.emit("state", { state, why, retryInMs }),
       stopped: (why, error) => this.#stopped(why, error),
     });
@@ -159,7 +167,7 @@ export class PetrelClient {
    * returned takes the handler away.
    */
   onMessage(handler: MessageHandler): () => void {
-    return this.#delivery.onMessage(handler);
+    return this.#receiver.onMessage(handler);
   }
 
   /** Calls `listener` for every such event; the function returned ends that. */
@@ -173,12 +181,12 @@ export class PetrelClient {
    * most. Need not be awaited. Twice is harmless.
    */
   async close(): Promise<void> {
-    this.#acker.flush();
+    this.#receiver.flush();
     this.#reconnector.close(CLOSE.NORMAL);
     // The limit is for a handler that waits for this very promise, and for a storage that hangs.
     const { promise, resolve } = Promise.withResolvers<void>();
     const limit = this.#clock.after(LAST_HANDLER_MS, resolve);
-    await Promise.race([this.#delivery.close().then(() => this.#keeper.close()), promise]);
+    await Promise.race([this.#receiver.close().then(() => this.#keeper.close()), promise]);
     limit.stop();
   }
 
@@ -193,11 +201,7 @@ export class PetrelClient {
 
   async #load(): Promise<void> {
     const { position, messages = [] } = await this.#keeper.load();
-    if (position) {
-      this.#handled = { pos: position.cursor, log: this.#inbox.log };
-      this.#inbox.restore(position.cursor, position.epoch);
-      for (const id of position.seen) this.#delivery.markSeen(BigInt(id));
-    }
+    if (position) this.#receiver.restore(position);
     this.#outbox.restore(messages);
   }
 
@@ -206,7 +210,7 @@ export class PetrelClient {
     const text = typeof token === "string" ? token : await token();
     if (!this.#loaded) this.#keeper.use(defaultStorage(this.#options, text));
     await (this.#loaded ??= this.#load().then(() => this.#keeper.all()));
-    return { token: text, cursor: this.#inbox.cursor, epoch: this.#inbox.epoch };
+    return { token: text, cursor: this.#receiver.cursor, epoch: this.#receiver.epoch };
   }
 
   #online(connection: Connection, login: pkt.LoginResp): void {
@@ -214,16 +218,14 @@ export class PetrelClient {
     this.#channelId = login.channelId;
     this.#loggedIn?.resolve();
     this.#outbox.start(connection);
-    this.#inbox.start(connection, login);
-    this.#acker.start(({ pos, messageId }) => {
-      connection.post(TALK_ACK, connection.codec.encode(pkt.MessageAckReq, { userSeq: pos, messageId }));
-    });
+    this.#receiver.start(connection, login);
+    this.#asker.start(connection);
   }
 
   #offline(why: CloseReason): void {
-    this.#acker.stop();
     this.#outbox.stop();
-    this.#inbox.stop();
+    this.#receiver.stop();
+    this.#asker.stop();
     if (why.code === CLOSE.SHUTDOWN.code) this.#events.emit("drain", { url: this.#reconnector.url });
     if (why.code === CLOSE.TOKEN_EXPIRED.code) {
       this.#events.emit("tokenExpired", { renewing: typeof this.#options.token === "function" });
@@ -232,8 +234,9 @@ export class PetrelClient {
 
   #stopped(why: CloseReason, cause: ImError | undefined): void {
     this.#endWake?.();
-    void this.#delivery.close();
+    void this.#receiver.close();
     const error = cause ?? closedError(why);
+    this.#asker.close(error);
     this.#left = this.#outbox.saved;
     this.#outbox.close(error);
     this.#loggedIn?.reject(error);
@@ -243,52 +246,28 @@ export class PetrelClient {
 
   #push(packet: LogicPacket): void {
     const { command } = packet.header;
-    if (command === USER_TALK || command === GROUP_TALK) {
-      const message = messageOfPush(packet, this.#codec, this.#account);
-      this.#inbox.offer(message.pos, message.messageId, this.#incoming(message));
-    } else if (command === SIGN_IN) {
+    if (command === USER_TALK || command === GROUP_TALK) this.#receiver.push(packet);
+    else if (command === SIGN_IN) {
       const { channelId } = this.#codec.decode(pkt.KickoutNotify, packet.body);
       if (channelId === this.#channelId) this.#reconnector.close(CLOSE.KICKED);
+    } else this.#news(packet);
+  }
+
+  /** What others, or our other devices, did to groups and read positions. */
+  #news({ header: { command, dest: peer }, body }: LogicPacket): void {
+    if (command === GROUP_CREATE) {
+      const { groupId: group, members } = this.#codec.decode(pkt.GroupCreateNotify, body);
+      this.#events.emit("group", { change: "created", group, accounts: members });
+    } else if (command === GROUP_JOIN) {
+      const { groupId: group, account } = this.#codec.decode(pkt.GroupJoinNotify, body);
+      this.#events.emit("group", { change: "joined", group, accounts: [account] });
+    } else if (command === GROUP_QUIT) {
+      const { groupId: group, account } = this.#codec.decode(pkt.GroupQuitNotify, body);
+      this.#events.emit("group", { change: "left", group, accounts: [account] });
+    } else if (command === READ) {
+      const { group, seq } = this.#codec.decode(pkt.ReadReq, body);
+      this.#events.emit("read", { peer, group, seq });
     }
-  }
-
-  /** What to hand over: not what this client sent itself and has not heard the answer of. */
-  #incoming(message: Message): Message | undefined {
-    const { own, clientMsgId, messageId, sendTime, seq } = message;
-    const ours = own && clientMsgId !== "" && this.#outbox.settle(clientMsgId, { messageId, sendTime, seq });
-    return ours ? undefined : message;
-  }
-
-  /**
-   * What we sent is not handed over when it comes along the inbox, also not in the next run: that is saved before the
-   * message itself is forgotten.
-   */
-  #stored(messageId: bigint, pos: number): void {
-    this.#delivery.markSeen(messageId);
-    this.#keeper.position();
-    if (pos > 0) this.#inbox.offer(pos, messageId, undefined);
-  }
-
-  #stepDone({ pos, messageId, log }: Step): void {
-    // A position of a log that is no more means nothing, but its message was handed over.
-    if (pos === 0 || log === this.#inbox.log) {
-      if (pos > 0) this.#handled = { pos, log };
-      if (pos > 0 || messageId !== 0n) this.#acker.handled(pos, messageId);
-    }
-    this.#keeper.position();
-  }
-
-  /** The log has another name: what was handled of the old one is not to be acknowledged in the new one. */
-  #renamed(): void {
-    if (this.#handled.log !== this.#inbox.log) this.#acker.forget();
-    this.#keeper.position();
-  }
-
-  #position(): SavedPosition | undefined {
-    const { epoch, log } = this.#inbox;
-    const seen = this.#delivery.seen.map(String);
-    if (epoch === "" && seen.length === 0) return undefined;
-    return { cursor: this.#handled.log === log ? this.#handled.pos : 0, epoch, seen };
   }
 
   #whyNot(message: SentMessage): ImError | undefined {

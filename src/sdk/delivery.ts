@@ -1,16 +1,14 @@
 import { ImError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import type { Message } from "./message.ts";
+import type { Arrival, Message } from "./message.ts";
 
 /** A handler may be asynchronous: the next message waits for it. */
 export type MessageHandler = (message: Message) => void | Promise<void>;
 
-/** One step of the inbox in its order. Without a message it only moves the position (our own talk, a repetition). */
-export interface Step {
-  /** 0: stands for no position. */
+/** One step of the inbox or of a room in its order. Without a message it only moves the place (our own talk, a repetition). */
+export interface Step extends Arrival {
+  /** Position in the inbox; 0: stands for none. */
   readonly pos: number;
-  readonly messageId: bigint;
-  readonly message: Message | undefined;
   /** Counts the logs: a position means nothing in another one. */
   readonly log: number;
 }

@@ -1,16 +1,16 @@
 import type { FakeClock } from "../base/fake_clock.ts";
 import { type BodyType, decodeBody, encodeBody } from "../protocol/bodies.ts";
-import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { pkt } from "../protocol/gen/pkt.js";
-import { FLAG, type Header, makeHeader } from "../protocol/header.ts";
-import { LIMITS } from "../protocol/limits.ts";
-import { findText, META, textMeta } from "../protocol/meta.ts";
-import { BASIC, decodePacket, encodeBasic, encodeLogic, type LogicPacket, NO_BODY } from "../protocol/packet.ts";
+import type { Header } from "../protocol/header.ts";
+import { findText, META } from "../protocol/meta.ts";
+import { type LogicPacket, NO_BODY } from "../protocol/packet.ts";
 import { PetrelClient } from "./client.ts";
 import { GROUP_TALK, SIGN_IN, SYNC, TALK_ACK, USER_TALK } from "./commands.ts";
+import { FakeChannel } from "./fake_channel.ts";
+import { type FakeGroup, FakeGroups } from "./fake_groups.ts";
 import type { Message } from "./message.ts";
 import type { ClientEvents, ClientOptions, StateChange } from "./options.ts";
-import type { ClientSocketEvents, Connect } from "./socket.ts";
+import type { Connect } from "./socket.ts";
 
 /**
  * A server in memory, for tests: real packets, one inbox log per account, answers in later microtasks. What it does
@@ -35,6 +35,7 @@ export class FakeServer {
   readonly channels: FakeChannel[] = [];
   readonly acked = new Map<string, number>();
   readonly inboxes = new Map<string, pkt.MessagePush[]>();
+  readonly groups = new FakeGroups();
   readonly #byClientId = new Map<string, pkt.MessageResp>();
   #ids = 1_000_000n;
   #seqs = new Map<string, number>();
@@ -69,7 +70,7 @@ export class FakeServer {
     return inbox;
   }
 
-  /** Stores a message and pushes it to everybody online but `from`. */
+  /** Stores a message for an account or a group and pushes it to everybody online but `from`. */
   say(
     sender: string,
     dest: string,
@@ -80,23 +81,45 @@ export class FakeServer {
     const key = `${sender} ${more.clientMsgId}`;
     const known = more.clientMsgId ? this.#byClientId.get(key) : undefined;
     if (known) return known;
-    const pair = [sender, dest].sort().join();
-    const seq = (this.#seqs.get(pair) ?? 0) + 1;
-    this.#seqs.set(pair, seq);
+    const group = this.groups.all.get(dest);
+    const conversation = group ? dest : [sender, dest].sort().join();
+    const seq = (this.#seqs.get(conversation) ?? 0) + 1;
+    this.#seqs.set(conversation, seq);
     const messageId = ++this.#ids;
     const common = { messageId, sendTime: messageId * 1_000n, type: more.type ?? 1, body, extra: more.extra ?? "" };
-    const row = { ...common, sender, seq, dest, clientMsgId: more.clientMsgId ?? "", group: false };
-    for (const account of new Set([sender, dest])) {
-      const inbox = this.inbox(account);
-      const full = { ...row, userSeq: inbox.length + 1 };
-      inbox.push(full);
-      for (const channel of this.online(account)) {
-        if (channel !== from) this.push(full.userSeq, () => channel.push(full), channel);
-      }
-    }
-    const answer = { messageId, sendTime: common.sendTime, seq, userSeq: this.inbox(sender).length };
+    const clientMsgId = more.clientMsgId ?? "";
+    const row = { ...common, sender, seq, userSeq: 0, dest, clientMsgId, group: group !== undefined };
+    group?.messages.push(row);
+    if (!group?.large) {
+      for (const account of group?.members.keys() ?? new Set([sender, dest])) this.#file(row, account, from);
+    } else for (const account of group.members.keys()) this.#tell(account, row, from);
+    const userSeq = group?.large ? 0 : this.inbox(sender).length;
+    const answer = { messageId, sendTime: common.sendTime, seq, userSeq };
     if (more.clientMsgId) this.#byClientId.set(key, answer);
     return answer;
+  }
+
+  /** Inbox rows for what `account` was sent in a large group, as the server makes them for old clients. */
+  makeRows(group: FakeGroup, account: string): void {
+    const { messages, filled } = group;
+    for (const row of messages.slice(Math.max(filled.get(account) ?? 0, group.members.get(account) ?? 0))) {
+      if (!this.inbox(account).some((one) => one.messageId === row.messageId)) this.#file(row, account);
+    }
+    filled.set(account, messages.length);
+  }
+
+  /** Writes it into the account's inbox, and tells those who are online. */
+  #file(row: pkt.MessagePush, account: string, from?: FakeChannel): void {
+    const inbox = this.inbox(account);
+    const full = { ...row, userSeq: inbox.length + 1 };
+    inbox.push(full);
+    this.#tell(account, full, from);
+  }
+
+  #tell(account: string, row: pkt.MessagePush, from: FakeChannel | undefined): void {
+    for (const channel of this.online(account)) {
+      if (channel !== from) this.push(row.userSeq, () => channel.push(row), channel);
+    }
   }
 
   /** All logs are made anew, empty. */
@@ -111,7 +134,9 @@ export class FakeServer {
     const status = this.answer(packet, channel);
     if (status === "silence") return;
     if (status !== undefined && status !== 0) return channel.reply(packet.header, status, NO_BODY);
-    channel.reply(packet.header, 0, this.#bodyOf(packet, channel));
+    const answer = this.groups.answer(packet, channel.account) ?? this.#bodyOf(packet, channel);
+    if (typeof answer === "number") return channel.reply(packet.header, answer, NO_BODY);
+    channel.reply(packet.header, 0, answer);
     if (packet.header.command === SIGN_IN) channel.afterLogin();
   }
 
@@ -161,7 +186,7 @@ export class FakeServer {
       epoch,
       acked,
       heartbeatMs,
-      rooms: [],
+      rooms: this.groups.rooms(channel.account),
     };
   }
 
@@ -175,86 +200,6 @@ export class FakeServer {
       epoch: inbox.length === 0 ? "0" : this.epoch,
       scannedTo: Math.max(end, after),
     };
-  }
-}
-
-/** The server's end of one connection. */
-export class FakeChannel {
-  account = "";
-  device = "";
-  open = true;
-  /** Position after which a recovered login is sent what it lacks. */
-  resumeFrom: number | undefined;
-  /** What the client said when it closed. */
-  farewell: CloseReason | undefined;
-  readonly id: string;
-  readonly #server: FakeServer;
-  readonly #events: ClientSocketEvents;
-
-  constructor(server: FakeServer, id: string, events: ClientSocketEvents) {
-    this.#server = server;
-    this.id = id;
-    this.#events = events;
-  }
-
-  received(bytes: Uint8Array): void {
-    const packet = decodePacket(bytes.slice(), LIMITS.client);
-    if (packet.kind === "logic") queueMicrotask(() => this.open && this.#server.handle(packet, this));
-    else if (packet.code === BASIC.PING && this.#server.pongs) this.pong(this.#server.inbox(this.account).length);
-  }
-
-  pong(head: number): void {
-    const body = new Uint8Array(8);
-    new DataView(body.buffer).setBigUint64(0, BigInt(head));
-    this.send(encodeBasic(BASIC.PONG, body));
-  }
-
-  push(row: pkt.MessagePush): void {
-    const header = makeHeader(row.group ? GROUP_TALK : USER_TALK, {
-      flag: FLAG.PUSH,
-      dest: row.dest,
-      meta: [textMeta(META.POS, String(row.userSeq))],
-    });
-    this.send(encodeLogic(header, encodeBody(pkt.MessagePush, { ...row, userSeq: 0, dest: "", group: false })));
-  }
-
-  kick(): void {
-    const header = makeHeader(SIGN_IN, { flag: FLAG.PUSH });
-    this.send(encodeLogic(header, encodeBody(pkt.KickoutNotify, { channelId: this.id })));
-  }
-
-  reply(request: Header, status: number, body: Uint8Array): void {
-    const { command, sequence, dest } = request;
-    this.send(encodeLogic(makeHeader(command, { sequence, dest, flag: FLAG.RESPONSE, status }), body));
-  }
-
-  afterLogin(): void {
-    if (this.resumeFrom === undefined) return;
-    for (const row of this.#server.inbox(this.account).slice(this.resumeFrom)) {
-      this.#server.push(row.userSeq, () => this.push(row), this);
-    }
-  }
-
-  send(bytes: Uint8Array): void {
-    queueMicrotask(() => this.open && this.#events.packet(bytes));
-  }
-
-  /** The server ends the connection with that reason. */
-  close(why: CloseReason): void {
-    if (!this.open) return;
-    this.open = false;
-    queueMicrotask(() => this.#events.closed(why.code, why.reason));
-  }
-
-  /** The connection breaks. */
-  cut(): void {
-    this.close(CLOSE.GONE);
-  }
-
-  /** The client closed. */
-  left(why: CloseReason): void {
-    this.open = false;
-    this.farewell = why;
   }
 }
 

@@ -27,6 +27,16 @@ export interface Message {
   readonly clientMsgId: string;
 }
 
+/** A message on its way to the handlers. */
+export interface Arrival {
+  readonly messageId: bigint;
+  /** Undefined: one that this client sent itself, or that was handed over already. */
+  readonly message: Message | undefined;
+  /** The group it belongs to, "" for none; then `seq` counts the group's messages. */
+  readonly group: string;
+  readonly seq: number;
+}
+
 /** A talk push as the message it carries. `account` is ours. @throws {ImError} BODY_INVALID */
 export function messageOfPush(packet: LogicPacket, codec: BodyCodec, account: string): Message {
   const { command, dest, meta } = packet.header;

@@ -9,7 +9,10 @@ import { json } from "../protocol/json.ts";
 import { META, textMeta } from "../protocol/meta.ts";
 import { isName } from "../protocol/names.ts";
 import type { Urls } from "./addresses.ts";
+import type { ReadChange } from "./conversations.ts";
+import type { GroupChange } from "./groups.ts";
 import type { ClientState } from "./reconnector.ts";
+import type { Skipped } from "./rooms.ts";
 import type { SentMessage } from "./sent_message.ts";
 import type { Connect } from "./socket.ts";
 import type { ClientStorage } from "./storage.ts";
@@ -44,6 +47,12 @@ export interface ClientOptions {
   /** From 0 up to, not including, 1: for client message ids and the jitter of waiting times. */
   readonly random?: (() => number) | undefined;
   readonly log?: Logger | undefined;
+  /**
+   * Large groups: of what was said while the client was away, the newest so many messages are handed over in each; the
+   * event `skipped` tells which are not. Default 1,000; `Infinity` for all. (Of smaller groups, and of other accounts, all
+   * are.) A new device begins with what comes from then on.
+   */
+  readonly backlog?: number | undefined;
   /** Messages that may wait to be sent; the next fails with QUOTA. Default 1,000. */
   readonly waiting?: number | undefined;
   /** A message the server keeps refusing for a while (busy, failing) fails after so long. Default 4 minutes. */
@@ -72,6 +81,12 @@ export interface ClientEvents {
   state: StateChange;
   /** A message of ours became durable, or failed; or an earlier run left it in the storage ("sending"). */
   sent: SentMessage;
+  /** What others, or other devices of this account, did to a group of ours. Not told of what happens while offline. */
+  group: GroupChange;
+  /** Another device of this account read a conversation. Not told of what happens while offline. */
+  read: ReadChange;
+  /** So many messages of a large group came while the client was away that the oldest of them are not handed over. */
+  skipped: Skipped;
   /** The storage failed and the client goes on in memory; or (no error) it works again, with everything in it. */
   storage: { readonly error: ImError | undefined };
   /** Another login of the same account and device took over. The client is closed. */

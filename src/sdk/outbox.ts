@@ -19,8 +19,8 @@ export interface OutboxOptions {
 export interface OutboxEvents {
   /** The state of a message changed. */
   sent(message: SentMessage): void;
-  /** A message of ours is stored, at that position of our own inbox (0: unknown). Told before it is settled. */
-  stored(messageId: bigint, pos: number): void;
+  /** A message of ours is stored; told before it is settled. `pos`: of our own inbox; undefined: it comes there itself. */
+  stored(message: SentMessage, receipt: Receipt, pos: number | undefined): void;
   /** A message was settled: it need not be saved any more. */
   settled(id: string): void;
 }
@@ -127,7 +127,7 @@ export class Outbox {
    */
   settle(id: string, receipt: Receipt): boolean {
     const message = this.#byId.get(id);
-    if (message) this.#stored(message, receipt, 0);
+    if (message) this.#stored(message, receipt, undefined);
     return message !== undefined;
   }
 
@@ -237,8 +237,8 @@ export class Outbox {
     });
   }
 
-  #stored(message: Outgoing, receipt: Receipt, pos: number): void {
-    this.#events.stored(receipt.messageId, pos);
+  #stored(message: Outgoing, receipt: Receipt, pos: number | undefined): void {
+    this.#events.stored(message, receipt, pos);
     if (!this.#byId.delete(message.id)) return;
     message.stored(receipt);
     this.#events.settled(message.id);

@@ -6,6 +6,11 @@ export interface SavedPosition {
   readonly epoch: string;
   /** The last message ids handed over (decimal, oldest first), so that a log made anew repeats nothing. */
   readonly seen: readonly string[];
+  /**
+   * The seq of the last message handed over, by group id. A storage that leaves it out is one whose client meets the
+   * messages of large groups anew.
+   */
+  readonly groups?: Readonly<Record<string, number>>;
 }
 
 /** A message that waits for the server's answer. */

@@ -1,0 +1,134 @@
+import * as pkt from "../protocol/gen/pkt_messages.ts";
+import type { Asker } from "./asker.ts";
+import { CONVERSATIONS, HISTORY, READ } from "./commands.ts";
+import { type Message, messageOfRow } from "./message.ts";
+
+/** A line of the account's list of conversations: with another account, or in a group. */
+export interface Conversation {
+  /** The other account, or the group's id. */
+  readonly peer: string;
+  readonly group: boolean;
+  /** Seq of its last message, 0 for none. */
+  readonly head: number;
+  /** Undefined: none that this account may see. */
+  readonly last: Message | undefined;
+  /** Read position of this account: the seq up to which everything was read. */
+  readonly read: number;
+  /** Others' messages above `read`, counted up to 1,000. */
+  readonly unread: number;
+  /** Of a group; else "" and 0. */
+  readonly name: string;
+  readonly avatar: string;
+  readonly memberCount: number;
+  readonly large: boolean;
+}
+
+export interface ConversationPage {
+  /** Latest activity first. */
+  readonly conversations: readonly Conversation[];
+  /** `from` of the next page; "" when there is none. */
+  readonly next: string;
+}
+
+export interface HistoryPage {
+  /** Ascending by `seq`, whichever way was asked; `pos` is 0. */
+  readonly messages: readonly Message[];
+  /** The lowest seq this account may read; above `head`: none. */
+  readonly first: number;
+  /** Seq of the conversation's last message, 0 for none. */
+  readonly head: number;
+}
+
+export interface HistoryOptions {
+  /** The peer is a group's id. */
+  readonly group?: boolean;
+  /** Messages with a lower seq, the nearest ones. Without this and `after`: the newest ones. */
+  readonly before?: number | undefined;
+  /** Messages with a higher seq, the nearest ones; 0: from the beginning. */
+  readonly after?: number | undefined;
+  /** Messages at most; default and most 200. A page may hold fewer. */
+  readonly limit?: number | undefined;
+}
+
+/** A read position that another device of this account moved. */
+export interface ReadChange {
+  readonly peer: string;
+  readonly group: boolean;
+  readonly seq: number;
+}
+
+/** Above every seq there will be. */
+const NEWEST = 0x7fff_ffff;
+
+/**
+ * What the server keeps of conversations: `client.conversations`. A list of them stays right with what comes later:
+ * `onMessage` (a new last message; one more unread unless `own`), `sent`, `read` (read on another device) and `group`;
+ * after an absence (`state` "online") fetch it anew.
+ *
+ * Every method waits while offline (30 s at most, then TIMEOUT) and is repeated when the connection breaks or the server is
+ * busy. Rejects with an ImError: INVALID_BODY (no such group, a name that is none), UNAUTHORIZED (a group we are not in),
+ * BUSY, SYSTEM, CLOSED, TIMEOUT, QUOTA.
+ */
+export class Conversations {
+  readonly #asker: Asker;
+  readonly #me: () => string;
+
+  constructor(asker: Asker, me: () => string) {
+    this.#asker = asker;
+    this.#me = me;
+  }
+
+  /** A page of the account's conversations, at most (and by default) 100. `from`: `next` of the page before. */
+  list({ from = "", limit = 0 }: { readonly from?: string; readonly limit?: number } = {}): Promise<ConversationPage> {
+    return this.#asker.ask({
+      what: "list conversations",
+      command: CONVERSATIONS,
+      body: (codec) => codec.encode(pkt.ConversationsReq, { from, limit }),
+      answer: (codec, body) => {
+        const { conversations, next } = codec.decode(pkt.ConversationsResp, body);
+        return { conversations: conversations.map((line) => this.#lineOf(line)), next };
+      },
+    });
+  }
+
+  /**
+   * A page of a conversation. It is read, not handed over: `onMessage` is not called.
+   *
+   *   const newest = await client.conversations.history("bob", { limit: 50 });
+   *   const older = await client.conversations.history("bob", { before: newest.messages[0].seq, limit: 50 });
+   */
+  history(peer: string, { group = false, before, after, limit = 0 }: HistoryOptions = {}): Promise<HistoryPage> {
+    // before 1 there is nothing, but 0 would mean "upwards".
+    const range = before === undefined && after !== undefined ? { after } : { before: Math.max(1, before ?? NEWEST) };
+    return this.#asker.ask({
+      what: "read history",
+      command: HISTORY,
+      dest: peer,
+      body: (codec) => codec.encode(pkt.HistoryReq, { group, limit, ...range }),
+      answer: (codec, body) => {
+        const { messages, first, head } = codec.decode(pkt.HistoryResp, body);
+        return { messages: messages.map((row) => messageOfRow(row, this.#me())), first, head };
+      },
+    });
+  }
+
+  /**
+   * Everything up to that seq was read, on all devices: moves the account's read position forward, never back, and gives
+   * where it is now. (Sending a message moves it too.)
+   *
+   *   client.onMessage(({ peer, group, seq }) => visible(peer) && client.conversations.read(peer, seq, { group }));
+   */
+  read(peer: string, seq: number, { group = false }: { readonly group?: boolean } = {}): Promise<number> {
+    return this.#asker.ask({
+      what: "mark as read",
+      command: READ,
+      dest: peer,
+      body: (codec) => codec.encode(pkt.ReadReq, { group, seq }),
+      answer: (codec, body) => codec.decode(pkt.ReadResp, body).seq,
+    });
+  }
+
+  #lineOf({ dest: peer, last, ...rest }: pkt.Conversation): Conversation {
+    return { ...rest, peer, last: last && messageOfRow(last, this.#me()) };
+  }
+}
