@@ -1,30 +1,49 @@
-/** Writes src/docs/reference.md: every public name of the SDK with its doc comment, in the order of a first reading. */
-import { execFileSync } from "node:child_process";
+/** Writes the reference in src/docs: a page for each public door, every name with its doc comment. */
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { checkMain } from "./check_main.ts";
 import { runtimeCommand } from "./runtimes.ts";
 
-const DOOR = "src/sdk/mod.ts";
-const PAGE = "src/docs/reference.md";
-
 const USAGE = `Usage: gen_reference.ts [--update] [--root <folder>] [--help]
-Checks that ${PAGE} is what the doc comments behind ${DOOR} say; --update writes it.`;
+Checks that the pages src/docs/reference*.md are what the doc comments behind package.json \`exports\` say; --update
+writes them.`;
 
-/** These come first; the others follow by name. */
-const FIRST = ["PetrelClient", "ClientOptions", "ClientEvents", "Message", "SentMessage", "TalkOptions"];
+/** These come first, in the order of a first reading; the others follow by name. */
+const FIRST = [
+  "PetrelClient",
+  "ClientOptions",
+  "ClientEvents",
+  "Message",
+  "SentMessage",
+  "TalkOptions",
+  "Gateway",
+  "LogicServer",
+  "CommandRouter",
+];
+const MOST_OUTPUT = 64 << 20;
 
 /** What `deno doc --json` says of a name, as far as it is used here. */
 interface Place {
   readonly filename: string;
   readonly line: number;
 }
+interface Comment {
+  readonly doc?: string;
+  readonly tags?: readonly {
+    readonly kind: string;
+    readonly tsType?: { readonly repr: string };
+    readonly doc?: string;
+  }[];
+}
 interface Documented {
   readonly name: string;
   readonly location: Place;
-  readonly jsDoc?: { readonly doc?: string };
+  readonly jsDoc?: Comment;
   readonly accessibility?: string;
 }
 interface Declaration extends Documented {
@@ -40,48 +59,68 @@ interface Symbol {
   readonly declarations: readonly Omit<Declaration, "name">[];
 }
 
-/** The whole page, from what `deno doc --json` printed. */
-export function referencePage(json: string): string {
+/** A door's whole page, from what `deno doc --json` printed of it. */
+export function referencePage(door: string, json: string): string {
   const { nodes } = JSON.parse(json) as { nodes: Record<string, { symbols: Symbol[] }> };
-  const symbols = Object.values(nodes).flatMap((node) => node.symbols);
+  const modules = Object.values(nodes);
+  const symbols = modules.flatMap((node) => node.symbols);
   const all = symbols.flatMap(({ name, declarations }) => declarations.slice(0, 1).map((one) => ({ ...one, name })));
   const rank = (name: string) => FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length;
   all.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
   const parts = all.map((one) => one.kind === "class" ? classPart(one) : `${titled(one)}${code(declaration(one))}`);
-  return `# SDK reference
+  return `# ${door}
 
-Everything \`import { … } from "petrel"\` gives. Written by \`scripts/gen_reference.ts\` from the doc comments.
+Everything \`import { … } from "${door}"\` gives. Written by \`scripts/gen_reference.ts\` from the doc comments.
 
-${all.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(" · ")}
+${links(all.map(({ name }) => name)).join(" · ")}
 
-${parts.join("\n")}`;
+${parts.join("").trimEnd()}
+`;
+}
+
+/** To the headings of these names, as GitHub calls them: names that differ only in case are counted. */
+function links(names: readonly string[]): string[] {
+  const used = new Map<string, number>();
+  return names.map((name) => {
+    const anchor = name.toLowerCase();
+    const count = used.get(anchor) ?? 0;
+    used.set(anchor, count + 1);
+    return `[${name}](#${anchor}${count > 0 ? `-${count}` : ""})`;
+  });
 }
 
 function classPart(one: Declaration): string {
   const { constructors = [], properties = [], methods = [] } = one.def ?? {};
   const members = [...constructors, ...properties, ...methods].filter((member) => member.accessibility !== "private");
   return titled(one) + members.map((member) => {
-    const doc = member.jsDoc?.doc;
-    return `${code(signature(member.location))}${doc ? `${doc}\n\n` : ""}`;
+    return code(signature(member.location)) + said(member);
   }).join("");
 }
 
-function titled({ name, jsDoc }: Documented): string {
-  return `## ${name}\n\n${jsDoc?.doc ? `${jsDoc.doc}\n\n` : ""}`;
+function titled(one: Documented): string {
+  return `## ${one.name}\n\n${said(one)}`;
+}
+
+/** The doc comment, and what it says is thrown. */
+function said({ jsDoc = {} }: Documented): string {
+  const thrown = (jsDoc.tags ?? []).filter(({ kind }) => kind === "throws");
+  const lines = thrown.map(({ tsType, doc }) => `Throws ${tsType?.repr ?? ""}${doc ? ` ${doc}` : ""}`);
+  return [jsDoc.doc, ...lines].filter((text) => text).map((text) => `${text}\n\n`).join("");
 }
 
 function code(text: string): string {
   return `\`\`\`ts\n${text}\n\`\`\`\n\n`;
 }
 
-/** The lines of a declaration as they stand in its file, with the comments inside. A function's without its body. */
+/** The lines of a declaration as they stand in its file, with the comments inside; without the bodies of functions. */
 function declaration({ kind, location }: Declaration): string {
   if (kind === "function") return signature(location);
   const lines = linesFrom(location);
   const end = lines.findIndex((line, at) =>
     /^[}\]]/.test(line) || (at === 0 ? /;$/ : /^\s.*;$/).test(line) && !opens(lines, at)
   );
-  return lines.slice(0, end + 1).join("\n");
+  const text = lines.slice(0, end + 1).join("\n");
+  return kind === "variable" && /=> |\) \{/.test(text) ? signature(location) : text;
 }
 
 /** Is a brace still open after that line? */
@@ -108,22 +147,36 @@ function linesFrom({ filename, line }: Place): string[] {
   return readFileSync(fileURLToPath(filename), "utf8").split("\n").slice(line);
 }
 
-function fresh(root: string): string {
-  const [command = "deno", ...args] = runtimeCommand("deno");
-  const json = execFileSync(command, [...args, "doc", "--json", DOOR], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  return referencePage(json.toString());
+interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every door's page as it should be. */
+async function fresh(root: string): Promise<Page[]> {
+  const { name, exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  return await Promise.all(
+    Object.entries<string>(exports).map(async ([door, module]) => {
+      const [command = "deno", ...args] = runtimeCommand("deno");
+      const options = { cwd: root, env: { ...process.env, NO_COLOR: "1" }, maxBuffer: MOST_OUTPUT };
+      const { stdout } = await promisify(execFile)(command, [...args, "doc", "--json", module], options);
+      const path = `src/docs/reference${door.slice(1).replace("/", "_")}.md`;
+      return { path, text: referencePage(`${name}${door.slice(1)}`, stdout) };
+    }),
+  );
 }
 
 async function check(root: string): Promise<{ problems: string[] }> {
-  const before = await readFile(join(root, PAGE), "utf8").catch(() => ""); // then it is out of date
-  return { problems: before === fresh(root) ? [] : [`${PAGE}: out of date; gen_reference.ts --update`] };
+  const problems: string[] = [];
+  for (const { path, text } of await fresh(root)) {
+    const before = await readFile(join(root, path), "utf8").catch(() => ""); // then it is out of date
+    if (before !== text) problems.push(`${path}: out of date; gen_reference.ts --update`);
+  }
+  return { problems };
 }
 
 async function update(root: string): Promise<void> {
-  await writeFile(join(root, PAGE), fresh(root));
+  for (const { path, text } of await fresh(root)) await writeFile(join(root, path), text);
 }
 
 if (import.meta.main) await checkMain(USAGE, check, update);

@@ -34,12 +34,17 @@ const LAST_HANDLER_MS = 1_000;
  * back; hands over every message once and in the order of the inbox; sends messages in order per destination, each
  * stored once however often the connection breaks. Runs wherever there is WebSocket: browsers, Bun, Deno, Node 22.
  *
- *   const client = new PetrelClient({ url: "wss://chat.example.com", token: () => fetchToken() });
- *   client.onMessage(({ sender, body }) => show(sender, body));
- *   client.on("state", ({ state }) => banner(state === "online" ? "" : "offline"));
- *   client.on("sent", ({ id, state }) => mark(id, state)); // "durable" or "failed"; after a reload also "sending"
- *   await client.login();
- *   const { id } = client.talk("bob", "hello"); // "sending" from here on, also while offline
+ * ```ts
+ * import { PetrelClient } from "petrel";
+ *
+ * const token = async () => await (await fetch("/my-token")).text(); // your own server says who somebody is
+ * const client = new PetrelClient({ url: "wss://chat.example.com", token });
+ * client.onMessage(({ sender, body }) => console.log(`${sender}: ${body}`));
+ * client.on("state", ({ state }) => console.log(state));
+ * client.on("sent", ({ id, state }) => console.log(id, state)); // "durable" or "failed"; after a reload also "sending"
+ * await client.login();
+ * const { id } = client.talk("bob", "hello"); // "sending" from here on, also while offline
+ * ```
  *
  * In a page, give each tab a device of its own: `claimDevice`.
  */

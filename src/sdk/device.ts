@@ -17,8 +17,14 @@ const NAMES = 64;
  * each other's place. The first free of `web-<browser>-1`, `web-<browser>-2`…, where `<browser>` is a random id kept in
  * localStorage; a reloaded tab gets its own again, a duplicated one another. Held until the tab goes or `free()`.
  *
+ * ```ts
+ * import { claimDevice, PetrelClient } from "petrel";
+ *
+ * export async function chatOfThisTab(url: string, token: string): Promise<PetrelClient> {
  *   const device = await claimDevice();
- *   const client = new PetrelClient({ url, token, device: device.name });
+ *   return new PetrelClient({ url, token, device: device.name });
+ * }
+ * ```
  *
  * What a closed tab had still to send is sent by the next tab that gets its name. Where there are no Web Locks (pages
  * that are not served securely, other runtimes): a random name that survives a reload. Never rejects.

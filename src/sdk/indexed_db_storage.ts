@@ -15,7 +15,14 @@ const MESSAGES = "messages";
  * Keeps a client's place and its waiting messages in IndexedDB, so that they survive a reload. One database per account
  * and device:
  *
- *   new PetrelClient({ url, token, device, storage: new IndexedDbStorage(`chat/${account}/${device}`) })
+ * ```ts
+ * import { IndexedDbStorage, PetrelClient } from "petrel";
+ *
+ * export function clientOf(account: string, device: string, token: string): PetrelClient {
+ *   const storage = new IndexedDbStorage(`chat/${account}/${device}`);
+ *   return new PetrelClient({ url: "wss://chat.example.com", token, device, storage });
+ * }
+ * ```
  *
  * Opened at the first use, and again when the browser closed it. The client that used it last has it: one that was
  * there before (the same device in another tab) fails with STORAGE_TAKEN from then on and disturbs nothing.

@@ -51,8 +51,12 @@ export interface ClientStorage {
 /**
  * Keeps everything as long as the object lives: a new client that is given the same one goes on where the last stopped.
  *
- *   const storage = new MemoryStorage();
- *   const client = new PetrelClient({ url, token, storage });
+ * ```ts
+ * import { MemoryStorage, PetrelClient } from "petrel";
+ *
+ * const storage = new MemoryStorage();
+ * export const open = (token: string) => new PetrelClient({ url: "wss://chat.example.com", token, storage });
+ * ```
  */
 export class MemoryStorage implements ClientStorage {
   #position: SavedPosition | undefined;
