@@ -1,6 +1,7 @@
 /**
  * Builds the npm package into dist/: JavaScript file by file (what TypeScript adds is taken away; only the chat page's
- * program is bundled), declarations for what the doors reach, package.json, and every page that README.md leads to.
+ * program and the SDK for pages without a bundler are bundled), declarations for what the doors reach, package.json, and
+ * every page that README.md leads to.
  * `--pack` makes petrel-<version>.tgz of it.
  */
 import { spawnSync } from "node:child_process";
@@ -10,7 +11,14 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { bundle } from "#runtime";
 import { readDoors } from "./check_doors.ts";
-import { packageManifest, refusal, refusalPath, SERVER_DOORS, type SourceManifest } from "./package_manifest.ts";
+import {
+  packageManifest,
+  refusal,
+  refusalPath,
+  SDK_FILE,
+  SERVER_DOORS,
+  type SourceManifest,
+} from "./package_manifest.ts";
 import { relativeSpecifiers, toJsSpecifiers } from "./specifiers.ts";
 import { tool } from "./tools.ts";
 
@@ -47,6 +55,7 @@ async function build(): Promise<void> {
   }
   await finishModules();
   await write("src/web/page.js", await bundle(join(ROOT, "src/web/main.ts")));
+  await write(SDK_FILE, await bundle(join(ROOT, manifest.exports["."]!)));
 }
 
 /** These files, and all they import. */

@@ -18,6 +18,9 @@ export interface SourceManifest {
 /** Doors that open on Bun and Deno only; elsewhere their users get `refusal` with its plain error. */
 export const SERVER_DOORS: ReadonlySet<string> = new Set(["./server"]);
 
+/** The SDK as one module, for pages that are served as they are. */
+export const SDK_FILE = "petrel.min.js";
+
 /** Programs, and modules that change something when they are loaded; bundlers leave out any other that nobody uses. */
 const SIDE_EFFECTS: readonly string[] = [
   "./src/cli/*.js",
@@ -52,10 +55,11 @@ export function packageManifest(source: SourceManifest): Record<string, unknown>
     type,
     engines: mapValues(source.engines, (wanted) => /^\d/.test(wanted) ? `>=${wanted}` : wanted),
     bin: { [name]: "src/cli/launch.js" },
-    files: ["src", "proto"],
+    files: ["src", "proto", SDK_FILE],
     sideEffects: SIDE_EFFECTS,
     exports: {
       ...Object.fromEntries(Object.entries(source.exports).map(([door, path]) => [door, conditions(door, path)])),
+      [`./${SDK_FILE}`]: { types: source.exports["."]?.replace(/\.ts$/, ".d.ts"), default: `./${SDK_FILE}` },
       "./package.json": "./package.json",
     },
     imports: mapValues(source.imports, (paths) => mapValues(paths, toJs)),

@@ -30,6 +30,7 @@ test("the package's doors lead to JavaScript with its types first, the server's 
       deno: "./src/services/mod.js",
       default: "./src/refusals/server.js",
     },
+    "./petrel.min.js": { types: "./src/sdk/mod.d.ts", default: "./petrel.min.js" },
     "./package.json": "./package.json",
   }));
   expect(imports).toEqual({ "#runtime": { deno: "./src/runtime/deno/mod.js", bun: "./src/runtime/bun/mod.js" } });
