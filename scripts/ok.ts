@@ -54,6 +54,7 @@ const STEPS: readonly Step[] = [
     what: "table in README.md",
     commands: () => [script("scripts/gen_settings_table.ts")],
   },
+  { name: "reference", what: "src/docs/reference*.md", commands: () => [script("scripts/gen_reference.ts")] },
   { name: "types-bun", what: "types with Bun's globals", commands: () => [bun("check"), ...webCheck()] },
   { name: "types-deno", what: "types with Deno's globals", commands: () => [deno("task", "check")] },
   { name: "test-bun", what: "tests on Bun", commands: () => [bun("test", "--parallel")], count: countBun },
@@ -82,6 +83,12 @@ const STEPS: readonly Step[] = [
     name: "package",
     what: "package installed and used: Bun, Deno, Node 22",
     commands: () => [...packed(), script("scripts/check_package.ts")],
+  },
+  {
+    name: "examples",
+    what: "what README.md and src/docs tell to do, done",
+    commands: () => [...packed(), script("scripts/doc_examples.ts")],
+    tell: true,
   },
   { name: "jsr", what: "deno publish --dry-run", commands: () => [deno("publish", "--dry-run", "--allow-dirty")] },
 ];

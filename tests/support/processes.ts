@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 /** The project's folder. */
@@ -24,6 +25,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Added to this process's environment; undefined takes a name away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Can be written to; otherwise its input is empty. */
+  readonly input?: boolean;
 }
 
 /** A child process, with all it starts. Disposing kills it and waits for its end. */
@@ -34,9 +37,12 @@ export class Child implements AsyncDisposable {
   stdout = "";
   stderr = "";
   readonly #watchers = new Set<() => void>();
+  readonly #input: Writable | null;
   #ended = false;
 
   constructor(child: ChildProcess) {
+    this.#input = child.stdin;
+    this.#input?.on("error", () => {}); // it ended and reads no more
     this.pid = child.pid!;
     child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
@@ -81,6 +87,20 @@ export class Child implements AsyncDisposable {
     });
   }
 
+  /** Writes to its standard input, where `input` was asked for. */
+  write(text: string): void {
+    this.#input?.write(text);
+  }
+
+  /** Ends its standard input. */
+  endInput(): void {
+    this.#input?.end();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Sends the signal and waits for the end. Harmless when it has ended. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Exit> {
     if (!this.#ended) kill(this.pid, signal);
@@ -110,7 +130,7 @@ export async function start(program: string, args: readonly string[], options: S
     child = spawn(program, args, {
       cwd: options.cwd ?? ROOT,
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.input ? "pipe" : "ignore", "pipe", "pipe"],
       detached: true, // leads a process group
     });
     await once(child, "spawn"); // rejects on "error"
