@@ -1,54 +1,42 @@
-import { test } from "bun:test";
+import { afterAll, test } from "bun:test";
 import process from "node:process";
-import postgres from "postgres";
-import type { StorePlace } from "../../tests/contract/message_place.ts";
+import { conversationStoreContract } from "../../tests/contract/conversation_store.ts";
+import { groupStoreContract } from "../../tests/contract/group_store.ts";
+import { INBOX_GROUP, type StorePlace } from "../../tests/contract/message_place.ts";
 import { messageStoreContract } from "../../tests/contract/message_store.ts";
+import { query, testDatabase } from "../../tests/support/postgres_server.ts";
 import { migratePostgres, openPostgresStore } from "./postgres.ts";
 
-/** A database that this test may make schemas in; it drops only those it made. */
-const URL = process.env["PETREL_TEST_POSTGRES"] ?? "postgres://root@127.0.0.1:5432/test";
+const database = await testDatabase();
+if (typeof database === "string") {
+  test.skip(`MessageStore, GroupStore, ConversationStore/PostgreSQL: ${database}`, () => {});
+} else {
+  afterAll(async () => await database[Symbol.asyncDispose]());
+  const { url } = database;
+  messageStoreContract("PostgreSQL", () => place(url));
+  groupStoreContract("PostgreSQL", () => place(url));
+  conversationStoreContract("PostgreSQL", () => place(url));
+}
 
 let made = 0;
-async function place(): Promise<StorePlace> {
+/** A schema of its own, dropped afterwards. */
+async function place(url: string): Promise<StorePlace> {
   const schema = `petrel_test_${process.pid}_${made++}`;
-  await migratePostgres({ url: URL, schema });
+  await migratePostgres({ url, schema });
   let failing = false;
+  const fault = (at: string) => {
+    if (at !== "statement" || !failing) return;
+    failing = false;
+    throw new Error("injected");
+  };
   return {
-    open: () =>
-      openPostgresStore({
-        url: URL,
-        schema,
-        connections: 3,
-        fault: (place) => {
-          if (place === "statement" && failing) {
-            failing = false;
-            throw new Error("injected");
-          }
-        },
-      }),
+    open: () => openPostgresStore({ url, schema, connections: 3, inboxGroup: INBOX_GROUP, fault }),
     failNext: () => {
       failing = true;
       return Promise.resolve();
     },
     async [Symbol.asyncDispose]() {
-      const sql = postgres(URL, { max: 1, onnotice: () => {} });
-      await sql`DROP SCHEMA ${sql(schema)} CASCADE`;
-      await sql.end();
+      await query(url, `DROP SCHEMA ${schema} CASCADE`);
     },
   };
-}
-
-if (await isThere()) messageStoreContract("PostgreSQL", place);
-else test.skip(`MessageStore/PostgreSQL: no server at ${URL}; set PETREL_TEST_POSTGRES to one`, () => {});
-
-async function isThere(): Promise<boolean> {
-  const sql = postgres(URL, { max: 1, connect_timeout: 2 });
-  try {
-    await sql`SELECT 1`;
-    return true;
-  } catch { // nobody there, or nobody who knows us: the reason is printed with the skipped test
-    return false;
-  } finally {
-    await sql.end();
-  }
 }

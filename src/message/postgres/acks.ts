@@ -67,21 +67,24 @@ async function moveCursors(tx: Tx, acks: readonly Ack[]): Promise<number[]> {
     WITH asked AS (
       SELECT l.id, l.app, l.name, q.device, least(q.pos, l.head) AS pos
       FROM unnest(${texts(all.map((one) => one.app))}::text[], ${texts(all.map((one) => one.account))}::text[],
-        ${texts(all.map((one) => one.device))}::text[], ${
-    ints(all.map((one) => Math.min(one.pos, 2 ** 31 - 1)))
-  }::int4[])
+        ${texts(all.map((one) => one.device))}::text[], ${ints(all.map((one) => inRange(one.pos)))}::int4[])
         AS q (app, name, device, pos)
       JOIN logs l ON l.app = q.app AND l.kind = ${KIND.account} AND l.name = q.name),
     moved AS (
       INSERT INTO cursors (account, device, pos) SELECT id, device, pos FROM asked WHERE pos > 0 ORDER BY id, device
       ON CONFLICT (account, device) DO UPDATE SET pos = greatest(cursors.pos, excluded.pos)
       RETURNING account, device, pos)
-    SELECT asked.app, asked.name, moved.device, moved.pos FROM moved
-      JOIN asked ON asked.id = moved.account AND asked.device = moved.device`;
+    SELECT asked.app, asked.name, asked.device, coalesce(moved.pos, before.pos, 0) AS pos FROM asked
+      LEFT JOIN moved ON moved.account = asked.id AND moved.device = asked.device
+      LEFT JOIN cursors before ON before.account = asked.id AND before.device = asked.device`;
   const positions = new Map(
     rows.map(({ app, name: account, device, pos }) => [keyOf({ app, account, device, pos }), pos]),
   );
   return acks.map((ack) => positions.get(keyOf(ack)) ?? 0);
+}
+
+function inRange(pos: number): number {
+  return Math.max(0, Math.min(pos, 2 ** 31 - 1));
 }
 
 function keyOf({ app, account, device }: Ack): string {

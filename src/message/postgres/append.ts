@@ -2,10 +2,11 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { MonotonicNs } from "../../base/monotonic_ns.ts";
 import type { Snowflake } from "../../id/snowflake.ts";
-import type { Appended, AppendRequest, AppendResult, MemberPos } from "../message_store.ts";
+import type { Appended, AppendRequest, AppendResult } from "../message_store.ts";
 import { ints, utf8s } from "./arrays.ts";
 import { KnownClientIds, type KnownMessage } from "./client_ids.ts";
-import type { Sql, Tx } from "./database.ts";
+import type { Tx } from "./database.ts";
+import { firstAnswers } from "./first_answers.ts";
 import { GroupSends } from "./group_sends.ts";
 import { KIND, pairName, takeNumbers, type Taking, Takings } from "./names.ts";
 import { Scopes } from "./scopes.ts";
@@ -100,11 +101,7 @@ class Plan {
     if (fresh.length === 0) return;
     this.#deps.fault("statement");
     const epoch = fresh[0]!.id;
-    await Promise.all([
-      takeNumbers(tx, this.#rooms, epoch),
-      takeNumbers(tx, this.#pairs, epoch),
-      takeNumbers(tx, this.#accounts, epoch),
-    ]);
+    await takeNumbers(tx, [this.#rooms, this.#pairs, this.#accounts], epoch);
     await this.#number(tx);
     await Promise.all([
       this.#writeMessages(tx),
@@ -256,18 +253,26 @@ class Plan {
         ${ints(directions)}::int2[], ${ints(peers)}::int4[], ${ints(groups)}::int4[], ${ints(times)}::int8[])`;
   }
 
-  /** The pairs that talk for the first time appear in both accounts' lists; a group did when its members joined. */
+  /**
+   * Who writes has read what is there. A pair that talks for the first time appears in both accounts' lists; a group did
+   * when its members joined.
+   */
   async #writeConversations(tx: Tx): Promise<void> {
-    const firsts = this.#fresh.filter((one) => one.receiver && one.seq === 1);
-    if (firsts.length === 0) return;
-    const rows = firsts.flatMap(({ conversation, sender, receiver }) =>
-      sender === receiver
-        ? [[sender.id, conversation.id, sender.id]]
-        : [[sender.id, conversation.id, receiver!.id], [receiver!.id, conversation.id, sender.id]]
-    );
-    await tx`INSERT INTO conversations (account, conversation, other)
-      SELECT * FROM unnest(${ints(rows.map((row) => row[0]))}::int4[], ${ints(rows.map((row) => row[1]))}::int4[],
-        ${ints(rows.map((row) => row[2]))}::int4[])`;
+    const lines = new Map<string, { account: number; conversation: number; other: number; read: number }>();
+    const add = (account: Taking, conversation: Taking, other: Taking, read: number) => {
+      const line = { account: account.id, conversation: conversation.id, other: other.id, read };
+      lines.set(`${line.account},${line.conversation}`, line);
+    };
+    for (const { conversation, sender, receiver, seq } of this.#fresh) {
+      if (receiver && seq === 1) add(receiver, conversation, sender, 0);
+      add(sender, conversation, receiver ?? conversation, seq);
+    }
+    const all = [...lines.values()].sort((a, b) => a.account - b.account || a.conversation - b.conversation);
+    await tx`INSERT INTO conversations (account, conversation, other, read)
+      SELECT * FROM unnest(${ints(all.map((one) => one.account))}::int4[],
+        ${ints(all.map((one) => one.conversation))}::int4[], ${ints(all.map((one) => one.other))}::int4[],
+        ${ints(all.map((one) => one.read))}::int4[])
+      ON CONFLICT (account, conversation) DO UPDATE SET read = greatest(conversations.read, excluded.read)`;
   }
 }
 
@@ -279,22 +284,3 @@ function answerOf(one: Fresh, duplicate: boolean): Appended {
   const fan = one.members.map(({ id, name: account }, i) => ({ id, account, pos: one.positions[i]! }));
   return { ...numbers, fan: fan.sort((a, b) => a.id - b.id).map(({ account, pos }) => ({ account, pos })) };
 }
-
-/** What was answered for messages that are stored. */
-async function firstAnswers(sql: Sql | Tx, ids: readonly bigint[]): Promise<Map<bigint, Appended>> {
-  const rows = await sql<
-    { id: bigint; send_time: bigint; seq: number; sender_pos: number; receiver_pos: number | null; fan: Fan | null }[]
-  >`
-    SELECT m.id, m.send_time, m.seq, m.sender_pos, m.receiver_pos, CASE WHEN m.receiver IS NULL THEN (
-      SELECT json_agg(json_build_object('account', l.name, 'pos', e.pos) ORDER BY e.log)
-      FROM entries e JOIN logs l ON l.id = e.log WHERE e.message = m.id AND e.grp IS NOT NULL) END AS fan
-    FROM messages m WHERE m.id = ANY(${ints(ids)}::int8[])`;
-  return new Map(rows.map((row) => {
-    const { id, send_time: sendTime, seq, sender_pos: senderPos, receiver_pos: receiverPos, fan } = row;
-    const numbers = { messageId: id, sendTime, seq, senderPos, receiverPos: receiverPos ?? 0, duplicate: true };
-    if (receiverPos !== null) return [id, numbers];
-    return [id, senderPos === 0 ? { ...numbers, room: true } : { ...numbers, fan: fan ?? [] }];
-  }));
-}
-
-type Fan = readonly MemberPos[];

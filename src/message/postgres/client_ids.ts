@@ -52,7 +52,9 @@ export class KnownClientIds {
         ${utf8s(asked.map((one) => one.clientMsgId))}::bytea[]) WITH ORDINALITY AS q (app, sender, client, at)
       JOIN logs s ON s.app = q.app AND s.kind = ${KIND.account} AND s.name = q.sender
       JOIN dedupe d ON d.account = s.id AND d.client_msg_id = q.client AND d.created >= ${String(found.#since)}::int8
-      JOIN messages m ON m.id = d.message
+      JOIN LATERAL (
+        SELECT id, conversation, receiver, type, body, extra FROM messages WHERE id = d.message
+        UNION ALL SELECT id, conversation, receiver, type, body, extra FROM removed WHERE id = d.message) m ON true
       JOIN logs dest ON dest.id = coalesce(m.receiver, m.conversation)`;
     for (const { at, id, dest, grp, type, body, extra } of rows) {
       const { app, sender, clientMsgId } = asked[at - 1]!;

@@ -5,7 +5,7 @@ import { fromBase36, toBase36 } from "../../protocol/base36.ts";
 import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
 import { ints, texts, utf8s } from "./arrays.ts";
 import type { Sql, Tx } from "./database.ts";
-import { KIND, takeNumbers, Takings } from "./names.ts";
+import { KIND } from "./names.ts";
 import { Scopes } from "./scopes.ts";
 
 export interface GroupDeps {
@@ -13,6 +13,7 @@ export interface GroupDeps {
   readonly ids: Snowflake;
   /** A group with more members is large. */
   readonly inboxGroup: number;
+  readonly fault: (place: "statement") => void;
 }
 
 /** The row of a group, locked until the transaction ends. */
@@ -24,7 +25,8 @@ interface Locked {
   readonly large: boolean;
 }
 
-const NO_GROUP = "there is no such group";
+/** Accounts that one call changes. */
+const MOST_MEMBERS = 5_000;
 
 /** A new group, or the first answer of the same request. */
 export async function createGroup(
@@ -37,6 +39,7 @@ export async function createGroup(
   const known = key && scopes.find(key);
   if (known === "answered") throw new ImError("SYSTEM", `Cannot create group: request ${key?.n} has been answered`);
   if (known !== undefined) return { id: toBase36(known), members: await firstMembers(tx, app, toBase36(known)) };
+  checkStart(request, request.members, deps);
   const made = deps.ids.next();
   const name = toBase36(made);
   const accounts = [...new Set([owner, ...request.members])];
@@ -45,13 +48,14 @@ export async function createGroup(
     String(made)
   }, 0) RETURNING id`;
   const logs = await intern(tx, app, accounts, made);
+  deps.fault("statement");
   const now = seconds(deps.clock);
   const large = accounts.length > deps.inboxGroup ? 0 : null;
   await Promise.all([
     tx`INSERT INTO groups (id, name, owner, avatar, introduction, created, members, large_from)
       SELECT ${row.id}, t[1], ${logs.get(owner)!}, t[2], t[3], ${now}, ${accounts.length}, ${large}
       FROM (SELECT ${utf8s([request.name, request.avatar, request.introduction])}::bytea[] AS t) AS q`,
-    addMembers(tx, row.id, accounts.map((account) => logs.get(account)!), 0, now),
+    addMembers(tx, { id: row.id, head: 0 }, accounts.map((account) => logs.get(account)!), now, made),
   ]);
   if (key) {
     scopes.add(key, made);
@@ -63,21 +67,24 @@ export async function createGroup(
 /** Rules: a member may add anyone, anybody may add themselves. */
 export async function join(tx: Tx, request: ChangeMembers, deps: GroupDeps): Promise<MembersChanged> {
   const { app, by } = request;
+  checkStart(request, request.accounts, deps);
   const group = await lock(tx, app, request.group);
   const accounts = [...new Set(request.accounts)];
   if (by !== undefined && !(accounts.length === 1 && accounts[0] === by) && !await isIn(tx, group.id, by)) {
     throw new ImError("UNAUTHORIZED", "Cannot join group: only members may add others");
   }
-  const logs = await intern(tx, app, accounts, deps.ids.next());
+  const id = deps.ids.next();
+  const logs = await intern(tx, app, accounts, id);
   const there = await tx<{ account: number }[]>`SELECT account FROM group_members
     WHERE grp = ${group.id} AND left_seq IS NULL AND account = ANY(${ints([...logs.values()])}::int4[])`;
   const inside = new Set(there.map((one) => one.account));
   const changed = accounts.filter((account) => !inside.has(logs.get(account)!));
   const count = group.count + changed.length;
   const becameLarge = !group.large && count > deps.inboxGroup;
+  deps.fault("statement");
   if (changed.length > 0) {
     await Promise.all([
-      addMembers(tx, group.id, changed.map((account) => logs.get(account)!), group.head, seconds(deps.clock)),
+      addMembers(tx, group, changed.map((account) => logs.get(account)!), seconds(deps.clock), id),
       tx`UPDATE groups SET members = ${count}, large_from = coalesce(large_from, ${
         becameLarge ? group.head : null
       }::int4)
@@ -88,8 +95,9 @@ export async function join(tx: Tx, request: ChangeMembers, deps: GroupDeps): Pro
 }
 
 /** Rules: the owner may remove anyone, anybody may leave. */
-export async function quit(tx: Tx, request: ChangeMembers): Promise<MembersChanged> {
+export async function quit(tx: Tx, request: ChangeMembers, deps: GroupDeps): Promise<MembersChanged> {
   const { app, by } = request;
+  checkStart(request, request.accounts, deps);
   const group = await lock(tx, app, request.group);
   const accounts = [...new Set(request.accounts)];
   if (by !== undefined && !(accounts.length === 1 && accounts[0] === by) && by !== group.owner) {
@@ -100,6 +108,7 @@ export async function quit(tx: Tx, request: ChangeMembers): Promise<MembersChang
     WHERE m.grp = ${group.id} AND m.left_seq IS NULL AND l.id = m.account AND l.app = ${app}
       AND l.kind = ${KIND.account} AND l.name = ANY(${texts(accounts)}::text[]) RETURNING l.name, m.account`;
   const changed = left.map((one) => one.name);
+  deps.fault("statement");
   if (changed.length > 0) {
     await tx`UPDATE groups SET members = members - ${changed.length},
         owner = CASE WHEN owner = ANY(${ints(left.map((one) => one.account))}::int4[]) THEN NULL ELSE owner END
@@ -108,10 +117,13 @@ export async function quit(tx: Tx, request: ChangeMembers): Promise<MembersChang
   return { changed, seq: group.head, large: group.large, becameLarge: false };
 }
 
-export async function readGroup(sql: Sql, app: string, id: string): Promise<Group | undefined> {
-  if (fromBase36(id) === undefined) return undefined;
-  const [row] = await sql<
+/** Groups by id; unknown ones are left out. */
+export async function readGroups(sql: Sql, app: string, ids: readonly string[]): Promise<Map<string, Group>> {
+  const legal = ids.filter((id) => fromBase36(id) !== undefined);
+  if (legal.length === 0) return new Map();
+  const rows = await sql<
     {
+      id: string;
       name: Uint8Array;
       avatar: Uint8Array;
       introduction: Uint8Array;
@@ -122,11 +134,11 @@ export async function readGroup(sql: Sql, app: string, id: string): Promise<Grou
       large_from: number | null;
     }[]
   >`
-    SELECT g.name, g.avatar, g.introduction, o.name AS owner, g.created, g.members, l.head, g.large_from
+    SELECT l.name AS id, g.name, g.avatar, g.introduction, o.name AS owner, g.created, g.members, l.head, g.large_from
     FROM logs l JOIN groups g ON g.id = l.id LEFT JOIN logs o ON o.id = g.owner
-    WHERE l.app = ${app} AND l.kind = ${KIND.group} AND l.name = ${id}`;
-  return row && {
-    id,
+    WHERE l.app = ${app} AND l.kind = ${KIND.group} AND l.name = ANY(${texts(legal)}::text[])`;
+  return new Map(rows.map((row): [string, Group] => [row.id, {
+    id: row.id,
     name: utf8.decode(row.name),
     avatar: utf8.decode(row.avatar),
     introduction: utf8.decode(row.introduction),
@@ -135,10 +147,11 @@ export async function readGroup(sql: Sql, app: string, id: string): Promise<Grou
     memberCount: row.members,
     head: row.head,
     largeFrom: row.large_from ?? undefined,
-  };
+  }]));
 }
 
 export async function isMember(sql: Sql, app: string, id: string, account: string): Promise<boolean> {
+  if (fromBase36(id) === undefined) return false;
   const rows =
     await sql`SELECT 1 FROM logs l JOIN logs a ON a.app = l.app AND a.kind = ${KIND.account} AND a.name = ${account}
     JOIN group_members m ON m.grp = l.id AND m.account = a.id AND m.left_seq IS NULL
@@ -155,10 +168,10 @@ export async function readMembers(
 ): Promise<MemberPage> {
   const after = from === undefined ? 0n : fromBase36(from);
   if (after === undefined) throw new ImError("INVALID_BODY", "Cannot list members: `from` is none of ours");
+  const log = await findGroup(sql, app, id);
   const rows = await sql<{ account: string; joined: bigint; place: bigint }[]>`
-    SELECT a.name AS account, m.joined, m.place
-    FROM logs l JOIN group_members m ON m.grp = l.id AND m.left_seq IS NULL JOIN logs a ON a.id = m.account
-    WHERE l.app = ${app} AND l.kind = ${KIND.group} AND l.name = ${id} AND m.place > ${String(after)}
+    SELECT a.name AS account, m.joined, m.place FROM group_members m JOIN logs a ON a.id = m.account
+    WHERE m.grp = ${log.id} AND m.left_seq IS NULL AND m.place > ${String(after)}
     ORDER BY m.place LIMIT ${limit + 1}`;
   const page = rows.slice(0, limit);
   return {
@@ -177,9 +190,25 @@ export async function readRooms(sql: Sql, app: string, account: string): Promise
   return rows.map((row) => ({ group: row.name, joinedSeq: row.joined_seq, head: row.head }));
 }
 
+/** The log of a group. @throws {ImError} INVALID_BODY */
+export async function findGroup(
+  sql: Sql,
+  app: string,
+  id: string,
+): Promise<{ id: number; head: number; trimmed: number }> {
+  const [log] = fromBase36(id) === undefined ? [] : await sql<{ id: number; head: number; trimmed: number }[]>`
+    SELECT id, head, trimmed FROM logs WHERE app = ${app} AND kind = ${KIND.group} AND name = ${id}`;
+  return log ?? unknownGroup();
+}
+
+/** @throws {ImError} INVALID_BODY, always. */
+export function unknownGroup(): never {
+  throw new ImError("INVALID_BODY", "Cannot find group: there is none with this id");
+}
+
 /** The group's row, locked. @throws {ImError} INVALID_BODY */
 async function lock(tx: Tx, app: string, id: string): Promise<Locked> {
-  if (fromBase36(id) === undefined) throw new ImError("INVALID_BODY", `Cannot change group: ${NO_GROUP}`);
+  if (fromBase36(id) === undefined) unknownGroup();
   // The log's row first, as sends do; then what belongs to it is read as it is now.
   const [log] = await tx<{ id: number; head: number }[]>`
     SELECT id, head FROM logs WHERE app = ${app} AND kind = ${KIND.group} AND name = ${id} FOR UPDATE`;
@@ -188,8 +217,17 @@ async function lock(tx: Tx, app: string, id: string): Promise<Locked> {
       SELECT o.name AS owner, g.members, g.large_from IS NOT NULL AS large FROM groups g LEFT JOIN logs o ON o.id = g.owner
       WHERE g.id = ${log.id}`
     : [];
-  if (!log || !group) throw new ImError("INVALID_BODY", `Cannot change group: ${NO_GROUP}`);
+  if (!log || !group) return unknownGroup();
   return { id: log.id, head: log.head, owner: group.owner, count: group.members, large: group.large };
+}
+
+/** @throws {ImError} INVALID_BODY, BUSY */
+function checkStart({ startBy }: { startBy: number }, accounts: readonly string[], { clock }: GroupDeps): void {
+  if (accounts.length > MOST_MEMBERS) {
+    const problem = `${accounts.length} accounts, at most ${MOST_MEMBERS} at once`;
+    throw new ImError("INVALID_BODY", `Cannot change group: ${problem}`);
+  }
+  if (startBy < clock.mono()) throw new ImError("BUSY", "Cannot change group: too late to start");
 }
 
 async function isIn(tx: Tx, group: number, account: string): Promise<boolean> {
@@ -200,20 +238,37 @@ async function isIn(tx: Tx, group: number, account: string): Promise<boolean> {
 
 /** Numbers of accounts by name; those that are new are made. */
 async function intern(tx: Tx, app: string, accounts: readonly string[], epoch: bigint): Promise<Map<string, number>> {
-  const takings = new Takings(KIND.account);
-  for (const account of accounts) takings.take(app, account, 0);
-  await takeNumbers(tx, takings, epoch);
-  return new Map(takings.all().map((one) => [one.name, one.id]));
+  const find = () =>
+    tx<{ id: number; name: string }[]>`SELECT id, name FROM logs
+      WHERE app = ${app} AND kind = ${KIND.account} AND name = ANY(${texts(accounts)}::text[])`;
+  const known = new Map((await find()).map((one) => [one.name, one.id]));
+  const missing = accounts.filter((account) => !known.has(account));
+  if (missing.length === 0) return known;
+  await tx`INSERT INTO logs (app, kind, name, epoch, head)
+    SELECT ${app}, ${KIND.account}, n, ${String(epoch)}::int8, 0 FROM unnest(${texts(missing)}::text[]) AS q (n)
+    ORDER BY n COLLATE "C" ON CONFLICT DO NOTHING`;
+  return new Map((await find()).map((one) => [one.name, one.id]));
 }
 
-async function addMembers(tx: Tx, group: number, accounts: readonly number[], seq: number, now: number): Promise<void> {
+/** @param id snowflake of the change: members see the group in their lists from then on, everything so far is read. */
+async function addMembers(
+  tx: Tx,
+  group: { readonly id: number; readonly head: number },
+  accounts: readonly number[],
+  now: number,
+  id: bigint,
+): Promise<void> {
   await Promise.all([
     tx`INSERT INTO group_members (grp, account, joined_seq, made, joined)
-      SELECT ${group}, a, ${seq}, ${seq}, ${now} FROM unnest(${
+      SELECT ${group.id}, a, ${group.head}, ${group.head}, ${now} FROM unnest(${
       ints(accounts)
     }::int4[]) WITH ORDINALITY AS q (a, i) ORDER BY i`,
-    tx`INSERT INTO conversations (account, conversation, other)
-      SELECT a, ${group}, ${group} FROM unnest(${ints(accounts)}::int4[]) AS q (a) ON CONFLICT DO NOTHING`,
+    tx`INSERT INTO conversations (account, conversation, other, since, read)
+      SELECT a, ${group.id}, ${group.id}, ${String(id)}::int8, ${group.head} FROM unnest(${
+      ints(accounts)
+    }::int4[]) AS q (a)
+      ON CONFLICT (account, conversation) DO UPDATE SET since = excluded.since,
+        read = greatest(conversations.read, excluded.read)`,
   ]);
 }
 

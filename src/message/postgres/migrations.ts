@@ -9,6 +9,7 @@ import type { Migration } from "kysely/migration";
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001_messages": { up: (db) => run(db, MESSAGES) },
   "0002_groups": { up: (db) => run(db, GROUPS) },
+  "0003_removal_and_lists": { up: (db) => run(db, REMOVAL_AND_LISTS) },
 };
 
 const MESSAGES = `
@@ -114,6 +115,28 @@ CREATE TABLE conversations (
   read integer NOT NULL DEFAULT 0,  -- seq
   PRIMARY KEY (account, conversation)
 )`;
+
+const REMOVAL_AND_LISTS = `
+-- What retention removed, as long as it may have to be answered again.
+CREATE TABLE removed (LIKE messages);
+ALTER TABLE removed ADD PRIMARY KEY (id);
+CREATE INDEX dedupe_created ON dedupe USING brin (created);
+ALTER TABLE conversations SET (fillfactor = 80);
+-- Snowflake: when the account joined the group last.
+ALTER TABLE conversations ADD since bigint NOT NULL DEFAULT 0;
+UPDATE conversations c SET since = (m.joined * 1000 - 1288834974657) << 22, read = greatest(read, m.joined_seq)
+  FROM group_members m WHERE m.grp = c.conversation AND m.account = c.account AND m.left_seq IS NULL;
+-- Sending moves the read position.
+UPDATE conversations c SET read = greatest(c.read, m.seq) FROM (
+  SELECT conversation, sender, max(seq) AS seq FROM messages GROUP BY conversation, sender) AS m
+  WHERE m.conversation = c.conversation AND m.sender = c.account;
+-- One row. epoch: of all logs, when it is higher than theirs; raised when the database came back without its latest rows.
+CREATE TABLE state (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  epoch bigint NOT NULL,
+  cluster text NOT NULL             -- which server this is: another one, or a promoted one, may lack rows
+);
+INSERT INTO state (epoch, cluster) VALUES (0, '')`;
 
 async function run(db: Kysely<unknown>, statements: string): Promise<void> {
   for (const statement of statements.split(";\n")) await sql.raw(statement).execute(db);

@@ -55,26 +55,69 @@ export class Takings {
   all(): Taking[] {
     return [...this.#byKey.values()];
   }
+
+  /** Keeps what the database says of one of them. */
+  moved({ id, app, name, before, prev }: MovedRow): Taking {
+    const one = this.find(app, name);
+    if (!one) throw new Error(`Cannot store: ${name} was not asked for`);
+    one.id = id;
+    one.before = before;
+    one.timeBefore = prev;
+    return one;
+  }
 }
 
-/** Moves the heads of all logs of one kind, in one statement that locks their rows in order. New ones get that epoch. */
-export async function takeNumbers(tx: Tx, takings: Takings, epoch: bigint): Promise<void> {
-  if (takings.size === 0) return;
+/**
+ * Moves the heads of logs, whose rows it locks in the order of kinds as given and then of names. Logs that are new are
+ * made afterwards, with that epoch: an INSERT of everything would spend a log's number for each that is known.
+ */
+export async function takeNumbers(tx: Tx, kinds: readonly Takings[], epoch: bigint): Promise<void> {
+  const asked = kinds.filter((takings) => takings.size > 0);
+  const missing = await Promise.all(asked.map((takings) => move(tx, takings)));
+  await Promise.all(asked.map((takings, i) => make(tx, takings, missing[i]!, epoch)));
+}
+
+/** Gives those that there are not yet. */
+async function move(tx: Tx, takings: Takings): Promise<Taking[]> {
   const all = takings.all();
-  const rows = await tx<{ id: number; app: string; name: string; head: number; prev: bigint }[]>`
+  const rows = await tx<MovedRow[]>`
+    WITH locked AS (
+      SELECT l.id, l.app, l.name, l.head, l.last_time, q.c, q.t
+      FROM unnest(${texts(all.map((one) => one.app))}::text[], ${texts(all.map((one) => one.name))}::text[],
+        ${ints(all.map((one) => one.count))}::int4[], ${ints(all.map((one) => one.lastTime))}::int8[])
+        AS q (app, name, c, t)
+      JOIN logs l ON l.app = q.app AND l.kind = ${takings.kind}::int2 AND l.name = q.name
+      ORDER BY l.app, l.name FOR UPDATE OF l)
+    UPDATE logs SET head = locked.head + c, last_time = greatest(locked.last_time, t) FROM locked
+    WHERE logs.id = locked.id
+    RETURNING logs.id, locked.app, locked.name, locked.head AS before, locked.last_time AS prev`;
+  const missing = new Set(all);
+  for (const row of rows) missing.delete(takings.moved(row));
+  return [...missing];
+}
+
+/** Another transaction may have made one meanwhile: it is moved. */
+async function make(tx: Tx, takings: Takings, some: readonly Taking[], epoch: bigint): Promise<void> {
+  if (some.length === 0) return;
+  const rows = await tx<MovedRow[]>`
     INSERT INTO logs (app, kind, name, epoch, head, last_time)
-    SELECT a, ${takings.kind}::smallint, n, ${String(epoch)}::bigint, c, t
-    FROM unnest(${texts(all.map((one) => one.app))}::text[], ${texts(all.map((one) => one.name))}::text[],
-      ${ints(all.map((one) => one.count))}::int4[], ${ints(all.map((one) => one.lastTime))}::int8[]) AS q (a, n, c, t)
+    SELECT a, ${takings.kind}::int2, n, ${String(epoch)}::int8, c, t
+    FROM unnest(${texts(some.map((one) => one.app))}::text[], ${texts(some.map((one) => one.name))}::text[],
+      ${ints(some.map((one) => one.count))}::int4[], ${ints(some.map((one) => one.lastTime))}::int8[]) AS q (a, n, c, t)
     ORDER BY a COLLATE "C", n COLLATE "C"
     ON CONFLICT (app, kind, name) DO UPDATE SET head = logs.head + excluded.head, prev_time = logs.last_time,
       last_time = greatest(logs.last_time, excluded.last_time)
-    RETURNING id, app, name, head, prev_time AS prev`;
-  for (const row of rows) {
-    const one = takings.find(row.app, row.name);
-    if (!one) throw new Error(`Cannot store: ${row.name} was not asked for`);
-    one.id = row.id;
-    one.before = row.head - one.count;
-    one.timeBefore = row.prev;
-  }
+    RETURNING id, app, name, head, prev_time AS prev`.then((made) =>
+    made.map((row) => ({ ...row, before: row.head! - takings.find(row.app, row.name)!.count }))
+  );
+  for (const row of rows) takings.moved(row);
+}
+
+interface MovedRow {
+  readonly id: number;
+  readonly app: string;
+  readonly name: string;
+  readonly before: number;
+  readonly prev: bigint;
+  readonly head?: number;
 }

@@ -1,53 +1,62 @@
-import { SNOWFLAKE_EPOCH_MS } from "../../id/snowflake.ts";
+import { snowflakeAt } from "../../id/snowflake.ts";
 import { ints } from "./arrays.ts";
 import type { Tx } from "./database.ts";
+
+interface Oldest {
+  readonly id: bigint;
+  readonly send_time: bigint;
+}
 
 interface Removed {
   readonly id: bigint;
   readonly conversation: number;
-  readonly seq: number;
   readonly sender: number;
   readonly sender_pos: number;
   readonly receiver: number | null;
   readonly receiver_pos: number | null;
 }
 
-interface RemovedEntry {
-  readonly log: number;
-  readonly pos: number;
-}
+/** Client ids stand for their message for 7 days, request keys for 10 minutes. */
+const CLIENT_IDS_MS = 7 * 24 * 3_600_000;
+const KEYS_MS = 600_000;
 
-/** See ConversationStore.removeBefore. Ids tell the time to a millisecond, so the primary key finds the oldest. */
-export async function removeBefore(tx: Tx, sendTime: bigint, most: number): Promise<number> {
-  const idBelow = (sendTime / 1_000_000n + 1n - BigInt(SNOWFLAKE_EPOCH_MS)) << 22n;
+/**
+ * One slice of ConversationStore.removeBefore: the oldest messages by id, up to the first that is young enough to stay.
+ * Every log loses its beginning: `trimmed` is below its first row, or its head when none is left. A row that was made
+ * late goes with its message, and may leave a hole that is passed over. Locks logs in the order that appends do.
+ */
+export async function removeSlice(tx: Tx, sendTime: bigint, most: number, nowMs: number): Promise<number> {
+  const oldest = await tx<Oldest[]>`
+    SELECT id, send_time FROM messages ORDER BY id LIMIT ${most} FOR UPDATE SKIP LOCKED`;
+  const young = oldest.findIndex((one) => one.send_time >= sendTime);
+  const ids = ints((young < 0 ? oldest : oldest.slice(0, young)).map((one) => one.id));
+  if (ids === "{}") return 0;
   const messages = await tx<Removed[]>`
-    DELETE FROM messages WHERE id IN (
-      SELECT id FROM messages WHERE id < ${String(idBelow)} AND send_time < ${String(sendTime)}
-      ORDER BY id LIMIT ${most} FOR UPDATE SKIP LOCKED)
-    RETURNING id, conversation, seq, sender, sender_pos, receiver, receiver_pos`;
-  if (messages.length === 0) return 0;
-  const pairs = messages.flatMap((one) => one.receiver === null ? [] : [one]);
-  const owned = pairs.flatMap((one): RemovedEntry[] => [
-    { log: one.sender, pos: one.sender_pos },
-    { log: one.receiver!, pos: one.receiver_pos! },
-  ]);
-  const inGroups = messages.filter((one) => one.receiver === null).map((one) => one.id);
+    WITH gone AS (DELETE FROM messages WHERE id = ANY(${ids}::int8[]) RETURNING *), kept AS (
+      INSERT INTO removed SELECT * FROM gone WHERE id >= ${String(snowflakeAt(nowMs - KEYS_MS))}
+        OR (client_msg_id IS NOT NULL AND id >= ${String(snowflakeAt(nowMs - CLIENT_IDS_MS))}))
+    SELECT id, conversation, sender, sender_pos, receiver, receiver_pos FROM gone`;
+  const own = messages.flatMap((one) =>
+    one.receiver === null
+      ? []
+      : [{ log: one.sender, pos: one.sender_pos }, { log: one.receiver, pos: one.receiver_pos ?? 0 }]
+  );
   const [, made] = await Promise.all([
-    tx`DELETE FROM entries e USING unnest(${ints(owned.map((one) => one.log))}::int4[],
-      ${ints(owned.map((one) => one.pos))}::int4[]) AS q (l, p) WHERE e.log = q.l AND e.pos = q.p`,
-    tx<RemovedEntry[]>`DELETE FROM entries WHERE message = ANY(${ints(inGroups)}::int8[]) AND grp IS NOT NULL
-      RETURNING log, pos`,
+    tx`DELETE FROM entries e USING unnest(${ints(own.map((one) => one.log))}::int4[],
+      ${ints(own.map((one) => one.pos))}::int4[]) AS q (l, p) WHERE e.log = q.l AND e.pos = q.p`,
+    tx<{ log: number }[]>`DELETE FROM entries WHERE message = ANY(${ids}::int8[]) AND grp IS NOT NULL RETURNING log`,
   ]);
-  const trimmed = new Map<number, number>();
-  const trim = (log: number, upTo: number) => trimmed.set(log, Math.max(trimmed.get(log) ?? 0, upTo));
-  for (const { conversation, seq } of messages) trim(conversation, seq);
-  for (const { log, pos } of [...owned, ...made]) trim(log, pos);
-  const logs = [...trimmed].sort(([a], [b]) => a - b);
-  await tx`SELECT id FROM logs WHERE id = ANY(${
-    ints(logs.map(([log]) => log))
-  }::int4[]) ORDER BY kind DESC, app, name FOR UPDATE`;
-  await tx`UPDATE logs SET trimmed = greatest(trimmed, q.t)
-    FROM unnest(${ints(logs.map(([log]) => log))}::int4[], ${ints(logs.map(([, upTo]) => upTo))}::int4[]) AS q (l, t)
-    WHERE id = q.l`;
+  const accounts = new Set([...own, ...made].map((one) => one.log));
+  const conversations = new Set(messages.map((one) => one.conversation));
+  await Promise.all([
+    tx`SELECT 1 FROM logs WHERE id = ANY(${ints([...conversations, ...accounts])}::int4[])
+      ORDER BY kind DESC, app, name FOR UPDATE`,
+    tx`UPDATE logs l SET trimmed = coalesce(
+        (SELECT seq - 1 FROM messages WHERE conversation = l.id AND seq > l.trimmed ORDER BY seq LIMIT 1), l.head)
+      WHERE l.id = ANY(${ints([...conversations])}::int4[])`,
+    tx`UPDATE logs l SET trimmed = coalesce(
+        (SELECT pos - 1 FROM entries WHERE log = l.id AND pos > l.trimmed ORDER BY pos LIMIT 1), l.head)
+      WHERE l.id = ANY(${ints([...accounts])}::int4[])`,
+  ]);
   return messages.length;
 }

@@ -21,10 +21,10 @@ import { Acks } from "./acks.ts";
 import { appendBatch } from "./append.ts";
 import { readConversations, readHistory, readRoom, readRoomHeads, setRead } from "./conversations.ts";
 import { Database, type Sql, type Tx } from "./database.ts";
-import { createGroup, isMember, join, quit, readGroup, readMembers, readRooms } from "./groups.ts";
+import { createGroup, isMember, join, quit, readGroups, readMembers, readRooms } from "./groups.ts";
 import { makeRows } from "./inbox_rows.ts";
 import { readAcked, readContents, readEntries, readHeads, readMessages, readPosition } from "./reads.ts";
-import { removeBefore } from "./retention.ts";
+import { removeSlice } from "./retention.ts";
 
 export interface PostgresStoreDeps {
   readonly db: Database;
@@ -38,6 +38,8 @@ export interface PostgresStoreDeps {
 
 /** Most messages of one transaction. */
 const BATCH = 256;
+/** Most messages that are removed in one. */
+const SLICE = 1_000;
 /** How often keys that nobody repeats any more are removed, and how many at once. */
 const SWEEP_MS = 30_000;
 const SWEEP_ROWS = 5_000;
@@ -105,19 +107,19 @@ export class PostgresStore implements ImStore {
   }
 
   createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
-    return this.#change(request, (tx) => createGroup(tx, request, this.#deps));
+    return this.#write((tx) => createGroup(tx, request, this.#deps));
   }
 
   join(request: ChangeMembers): Promise<MembersChanged> {
-    return this.#change(request, (tx) => join(tx, request, this.#deps));
+    return this.#write((tx) => join(tx, request, this.#deps));
   }
 
   quit(request: ChangeMembers): Promise<MembersChanged> {
-    return this.#change(request, (tx) => quit(tx, request));
+    return this.#write((tx) => quit(tx, request, this.#deps));
   }
 
   group(app: string, id: string): Promise<Group | undefined> {
-    return this.#read((sql) => readGroup(sql, app, id));
+    return this.#read(async (sql) => (await readGroups(sql, app, [id])).get(id));
   }
 
   isMember(app: string, id: string, account: string): Promise<boolean> {
@@ -156,8 +158,18 @@ export class PostgresStore implements ImStore {
     return this.#read((sql) => setRead(sql, app, account, peer, seq));
   }
 
-  removeBefore(sendTime: bigint, most: number): Promise<number> {
-    return this.#write((tx) => removeBefore(tx, sendTime, most));
+  /** Slice after slice, each its own transaction beside those of the writes: nobody waits for all of it. */
+  async removeBefore(sendTime: bigint, most: number): Promise<number> {
+    let removed = 0;
+    while (removed < most) {
+      if (this.#closing) throw closed();
+      const slice = Math.min(SLICE, most - removed);
+      const { db, clock } = this.#deps;
+      const count = await db.transact((tx) => removeSlice(tx, sendTime, slice, clock.now()));
+      removed += count;
+      if (count < slice) break;
+    }
+    return removed;
   }
 
   health(): StoreHealth {
@@ -196,16 +208,6 @@ export class PostgresStore implements ImStore {
     } catch {
       return batch.map(() => error); // the database is gone: what an earlier request stored is found when it comes again
     }
-  }
-
-  /** A change of groups: refused when it is too late to begin. */
-  #change<T>(request: { startBy: number }, run: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#write((tx) => {
-      if (request.startBy < this.#deps.clock.mono()) {
-        throw new ImError("BUSY", "Cannot change group: too late to start");
-      }
-      return run(tx);
-    });
   }
 
   #write<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
