@@ -237,6 +237,33 @@ describe("a large group", () => {
     expect(server.asked(SYNC, pkt.SyncReq).length).toBeLessThan(3);
   });
 
+  test("a connection that breaks while many are asked for leaves none behind", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const all = Array.from({ length: 12 }, (_, i) => large(server, `room ${i}`));
+    const { bodies } = await onlineClient(server, clock);
+    server.online("bob")[0]!.cut();
+    await settle();
+    for (const { say } of all) say(1, 2);
+    server.answer = ({ header }) => header.command === HISTORY ? "silence" : undefined;
+    for (let i = 0; i < 3; i++) {
+      clock.advance(1_000);
+      await settle();
+      server.online("bob")[0]?.cut();
+      await settle();
+    }
+    expect(bodies()).toEqual([]);
+    server.answer = () => undefined;
+    for (let i = 0; i < 10; i++) {
+      clock.advance(1_000);
+      await settle();
+    }
+    expect(bodies()).toHaveLength(24);
+    for (const { say } of all) say(3);
+    await settle();
+    expect(bodies()).toHaveLength(36);
+  });
+
   test("handlers that are slow are waited for, and nothing is lost", async () => {
     const server = new FakeServer();
     const clock = new FakeClock();
