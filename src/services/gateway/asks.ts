@@ -1,7 +1,9 @@
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Downward, Uplink } from "../../container/link.ts";
+import { type BodyType, decodeBody } from "../../protocol/bodies.ts";
 import { makeHeader } from "../../protocol/header.ts";
+import { STATUS } from "../../protocol/status.ts";
 
 interface Asked {
   readonly link: Uplink;
@@ -77,5 +79,17 @@ export class Asks {
     if (!asked) return;
     this.#waiting.delete(sequence);
     asked.done(answer);
+  }
+}
+
+/** What an answer says; an ImError when there was none, or it says nothing that can be read. */
+export function decoded<T>(type: BodyType<T>, answer: Downward | ImError): T | ImError {
+  if (answer instanceof ImError) return answer;
+  const { command, status } = answer.header;
+  if (status !== STATUS.SUCCESS.wire) return new ImError("SYSTEM", `Cannot ask ${command}: status ${status}`);
+  try {
+    return decodeBody(type, answer.body);
+  } catch (thrown) {
+    return ImError.from(thrown);
   }
 }

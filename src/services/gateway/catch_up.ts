@@ -2,14 +2,13 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Counter, Metrics } from "../../base/metrics.ts";
-import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import { encodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
 import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
-import { STATUS } from "../../protocol/status.ts";
 import type { Downward, Uplink } from "../../container/link.ts";
-import type { Asks } from "./asks.ts";
+import { type Asks, decoded } from "./asks.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { FILL_ROOM_BYTES, FILL_ROWS } from "./config.ts";
 import type { Filled, SequencerPort } from "./sequencer.ts";
@@ -87,7 +86,7 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   }
 
   /** Asks how far these channels' inboxes go and fills what lags. */
-  heads(channels: readonly ClientChannel[]): void {
+  heads(channels: Iterable<ClientChannel>): void {
     const byLink = new Map<Uplink, ClientChannel[]>();
     for (const channel of channels) {
       if (channel.state !== "open" || !channel.link) continue;
@@ -110,8 +109,9 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   #askHeads(link: Uplink, channels: readonly ClientChannel[]): void {
     const items = channels.map(({ app, account, id }) => ({ app, account, channelId: id }));
     this.#asks.ask(link, "im.heads", encodeBody(pkt.HeadsReq, { items }), (answer) => {
-      if (failed(answer)) return; // asked again with the next ping
-      const { positions } = decodeBody(pkt.HeadsResp, answer.body);
+      const found = decoded(pkt.HeadsResp, answer);
+      if (found instanceof ImError) return; // asked again with the next ping
+      const { positions } = found;
       channels.forEach((channel, at) => {
         if (channel.state === "open") channel.sequencer.head(positions[at] ?? 0);
       });
@@ -120,18 +120,14 @@ export class CatchUp implements SequencerPort<ClientChannel> {
 
   #filled(channel: ClientChannel, after: number, answer: Downward | ImError): void {
     if (channel.state === "closed") return;
-    if (failed(answer)) {
+    const page = decoded(pkt.SyncResp, answer);
+    if (page instanceof ImError) {
       this.#log.debug("fill failed", { channelId: channel.id, after });
       return channel.sequencer.fillFailed(after, this.#clock.mono());
     }
-    const page = decodeBody(pkt.SyncResp, answer.body);
     this.#filledRows.inc(page.messages.length);
     channel.sequencer.filled(rowsOf(channel, after, page), this.#clock.mono());
   }
-}
-
-function failed(answer: Downward | ImError): answer is ImError {
-  return answer instanceof ImError || answer.header.status !== STATUS.SUCCESS.wire;
 }
 
 /** Stored messages as the pushes they would have been; an old client is not shown its own. */

@@ -39,12 +39,11 @@ export function deliver(gateway: GatewayCore, packet: Downward): void {
 
 /** Channels of this gateway enter a large group's room, or leave it. */
 function changeRoom(gateway: GatewayCore, packet: Downward): void {
-  const { groupId, joined, seq } = decodeBody(pkt.RoomChange, packet.body);
+  const change = decodeBody(pkt.RoomChange, packet.body);
   for (const id of packet.channels) {
     const channel = gateway.channel(id);
-    if (!channel) gone(gateway, id);
-    else if (joined) gateway.rooms.enter(channel, [{ group: groupId, seq }]);
-    else gateway.rooms.leave(channel, groupId);
+    if (channel) gateway.rooms.change(channel, change);
+    else gone(gateway, id);
   }
 }
 
@@ -97,7 +96,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   gateway.count.login("success");
   channel.state = "open";
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
-  gateway.rooms.enter(channel, packet.rooms ?? []);
+  gateway.rooms.opened(channel, packet.rooms ?? []);
   // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);
   gateway.opened(channel);
@@ -114,6 +113,7 @@ function kick(gateway: GatewayCore, channel: ClientChannel, bytes: Uint8Array): 
   }
   if (channel.state !== "open") return;
   channel.state = "kicked";
+  gateway.rooms.forget(channel);
   channel.agent.push(bytes);
   gateway.endLater(channel, gateway.config.kickGraceMs);
 }

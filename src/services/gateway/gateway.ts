@@ -252,7 +252,6 @@ export class Gateway implements GatewayCore, UplinkEvents {
 
   /** Channels without a living server get another; what they wait for is forwarded again, in order, with its keys. */
   #repin(): void {
-    const moved: ClientChannel[] = [];
     for (const channel of this.#channels.values()) {
       if (channel.link && channel.link.state !== "closed") continue;
       if (channel.state === "login") {
@@ -262,7 +261,6 @@ export class Gateway implements GatewayCore, UplinkEvents {
       channel.link = undefined;
       const link = this.linkOf(channel);
       if (!link) continue;
-      moved.push(channel);
       if (!channel.waitsForAnswers) continue;
       for (const request of channel.unanswered.waiting()) {
         this.count.reforwarded.inc();
@@ -271,8 +269,8 @@ export class Gateway implements GatewayCore, UplinkEvents {
         break;
       }
     }
-    if (moved.length === 0) return;
-    this.catchUp.heads(moved);
+    // Pushes of any channel may have been on a link that broke, or were not sent while there was none.
+    this.catchUp.heads(this.#channels.values());
     this.rooms.heads();
   }
 

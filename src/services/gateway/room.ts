@@ -8,18 +8,28 @@ import type { ClientChannel } from "./client_channel.ts";
 import { type Sequenced, Sequencer, type SequencerPort } from "./sequencer.ts";
 import { SharedPush } from "./shared_push.ts";
 
+/** Messages of a room kept for old clients whose rows are being made. */
+export const RECENT = { messages: 64, bytes: 64 << 10 } as const;
+
 /** A large group as far as this gateway has channels in it. */
 export class Room {
   readonly app: string;
   readonly group: string;
-  /** Our clients' channels, and above which seq each is sent messages. */
+  /** Our clients' channels that are written to, and above which seq. */
   readonly ours: Map<ClientChannel, number> = new Map();
+  /** Our clients' channels that lack messages above this seq which have passed: written to once they were caught up. */
+  readonly late: Map<ClientChannel, number> = new Map();
+  /** Channels of `ours` and `late` whose account left: they are sent what is up to this seq, then they go. */
+  readonly leaving: Map<ClientChannel, number> = new Map();
   readonly old: Set<ClientChannel> = new Set();
   readonly sequencer: Sequencer<Room>;
-  /** Messages that old clients wait for, and whether the rows of those before them are being made. */
-  oldWaiting: RoomMessage[] = [];
+  /** A page for `late` was asked for. */
+  catchingUp = false;
+  /** The newest messages by seq, for old clients: their rows are asked for. */
+  readonly recent: Map<number, RoomMessage> = new Map();
+  #recentBytes = 0;
   makingRows = false;
-  /** Rows are to be made once more: they could not be had, or a client came meanwhile. */
+  /** Rows are to be made once more: a message or a client came meanwhile, or they could not be had. */
   rowsDue = false;
 
   constructor(app: string, group: string, port: SequencerPort<Room>) {
@@ -30,9 +40,25 @@ export class Room {
 
   /** Any link will do: the store is behind all of them. */
   get link(): Uplink | undefined {
-    for (const channel of this.ours.keys()) if (channel.link?.state === "open") return channel.link;
-    for (const channel of this.old) if (channel.link?.state === "open") return channel.link;
+    for (const channels of [this.ours.keys(), this.old, this.late.keys()]) {
+      for (const { link } of channels) if (link?.state === "open") return link;
+    }
     return undefined;
+  }
+
+  get empty(): boolean {
+    return this.ours.size + this.late.size + this.old.size === 0;
+  }
+
+  /** Kept until its rows are made, unless too many or too large ones come first: then old clients' fills bring it. */
+  remember(message: RoomMessage): void {
+    this.recent.set(message.seq, message);
+    this.#recentBytes += message.bytes;
+    for (const [seq, { bytes }] of this.recent) {
+      if (this.recent.size <= RECENT.messages && this.#recentBytes <= RECENT.bytes) break;
+      this.recent.delete(seq);
+      this.#recentBytes -= bytes;
+    }
   }
 }
 

@@ -1,72 +1,78 @@
+// A little over 300 lines: who is in which room, and what rooms ask for, in one class; old clients' rows are in room_rows.ts.
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Downward, Uplink } from "../../container/link.ts";
 import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
+import type { Content } from "../../protocol/body_codec.ts";
+import { CLOSE } from "../../protocol/close_reason.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import type { InRoom } from "../../protocol/route.ts";
-import { STATUS } from "../../protocol/status.ts";
-import type { Asks } from "./asks.ts";
+import { type Asks, decoded } from "./asks.ts";
 import type { ClientChannel } from "./client_channel.ts";
-import { FILL_ROWS } from "./config.ts";
+import { FILL_ROOM_BYTES, FILL_ROWS } from "./config.ts";
 import { Room, RoomMessage, storedRoomMessage } from "./room.ts";
+import { RoomRows } from "./room_rows.ts";
 import type { SequencerPort } from "./sequencer.ts";
 
-/** Rooms named in one question for heads; accounts in one for rows. */
+/** Rooms named in one question for heads. */
 const HEADS_AT_ONCE = 1_000;
-const ACCOUNTS_AT_ONCE = 500;
-/** Messages of a room whose rows for old clients are being made; later ones reach them by a fill. */
-const OLD_WAITING = 64;
+/** Rooms that may change for a channel while its login is answered; with more it has to come again. */
+const EARLY_CHANGES = 256;
 
 /**
  * The large groups of a gateway's channels. A room is a cursor over its conversation, as a channel is over its inbox: the
- * same state machine fills its holes. What it lets pass goes to our clients as it is; for old clients, which know
- * positions only, inbox rows are asked for first, all old clients of the room in one request.
+ * same state machine fills its holes. What it lets pass goes to our clients as it is; old clients know positions only, so
+ * their inbox rows are asked for first (`RoomRows`).
+ *
+ *   our channel:  late ──caught up──► ours ──left, or closed──► gone       late: fetched up to where the room is
  */
 export class Rooms implements SequencerPort<Room> {
   readonly #asks: Asks;
   readonly #clock: Clock;
+  readonly #rows: RoomRows;
   readonly #rooms = new Map<string, Room>();
   /** The rooms of each channel that is in one. */
   readonly #of = new Map<ClientChannel, Set<Room>>();
+  /** Changes for channels whose login is being answered: they are newer than the answer. */
+  readonly #early = new Map<ClientChannel, Map<string, pkt.RoomChange>>();
   readonly #waiting = new Set<Room>();
-  /** Rooms with a channel that pinged since the last `second`. */
+  /** Rooms whose heads are asked for at the next `second`: new ones, and those with a channel that pinged. */
   readonly #pinged = new Set<Room>();
-  /** Rooms whose old clients may lack rows. */
-  readonly #rowsDue = new Set<Room>();
+  /** Rooms with late channels. */
+  readonly #late = new Set<Room>();
 
   constructor(asks: Asks, clock: Clock) {
     this.#asks = asks;
     this.#clock = clock;
+    this.#rows = new RoomRows(asks, clock, (app, group) => this.#rooms.get(keyOf(app, group)));
   }
 
   get size(): number {
     return this.#rooms.size;
   }
 
-  /** The channel is in these rooms from now on, and is sent what is above each `seq`. */
-  enter(channel: ClientChannel, rooms: readonly InRoom[]): void {
-    if (rooms.length === 0) return;
-    let entered = this.#of.get(channel);
-    if (!entered) this.#of.set(channel, entered = new Set());
-    for (const { group, seq } of rooms) {
-      const room = this.#obtain(channel.app, group, seq);
-      if (entered.has(room)) continue;
-      entered.add(room);
-      if (channel.caps) room.ours.set(channel, seq);
-      else room.old.add(channel);
-      // What passed while the login was answered.
-      if (room.sequencer.cursor > seq) this.#catchUp(room, channel, seq);
-      else room.sequencer.head(seq);
+  /** The login was answered: the channel is in these rooms, but for what changed meanwhile. */
+  opened(channel: ClientChannel, rooms: readonly InRoom[]): void {
+    const early = this.#early.get(channel);
+    this.#early.delete(channel);
+    for (const room of rooms) if (!early?.has(room.group)) this.#enter(channel, room);
+    for (const { groupId, joined, seq } of early?.values() ?? []) {
+      if (joined) this.#enter(channel, { group: groupId, seq });
     }
   }
 
-  leave(channel: ClientChannel, group: string): void {
-    const room = this.#rooms.get(keyOf(channel.app, group));
-    if (room && this.#of.get(channel)?.delete(room)) this.#left(room, channel);
+  /** The channel's account joined a large group, or left it. */
+  change(channel: ClientChannel, change: pkt.RoomChange): void {
+    const { groupId: group, joined, seq } = change;
+    if (channel.state === "login") this.#changeEarly(channel, change);
+    else if (channel.state !== "open") return;
+    else if (joined) this.#enter(channel, { group, seq });
+    else this.#leave(channel, group, seq);
   }
 
-  /** The channel is gone. */
+  /** The channel is gone, or kicked. */
   forget(channel: ClientChannel): void {
+    this.#early.delete(channel);
     for (const room of this.#of.get(channel) ?? []) this.#left(room, channel);
     this.#of.delete(channel);
   }
@@ -85,12 +91,13 @@ export class Rooms implements SequencerPort<Room> {
     for (const room of this.#of.get(channel) ?? []) this.#pinged.add(room);
   }
 
-  /** Asks how far the rooms go whose channels pinged, and fills what lags. */
+  /** Asks how far the rooms go that are new or whose channels pinged; tries again what failed. */
   second(): void {
     const rooms = [...this.#pinged];
     this.#pinged.clear();
     this.heads(rooms);
-    for (const room of this.#rowsDue) if (!room.makingRows) this.#makeRows(room);
+    this.#rows.again();
+    for (const room of this.#late) this.#catchUp(room);
   }
 
   /** Asks how far these rooms go; without an argument all of them. */
@@ -121,14 +128,21 @@ export class Rooms implements SequencerPort<Room> {
   // ---- what a room's sequencer asks for
 
   write(room: Room, message: RoomMessage, seq: number): void {
-    for (const [channel, above] of room.ours) {
-      if (seq > above && channel.id !== message.from && channel.state === "open") {
-        channel.agent.push(message.push(channel.content).encode(false, 0));
-      }
+    // hot: per channel and message
+    for (const [channel, upTo] of room.leaving) {
+      if (seq > upTo && room.ours.has(channel)) this.#gone(room, channel);
     }
-    if (room.old.size === 0) return;
-    if (room.oldWaiting.length < OLD_WAITING) room.oldWaiting.push(message);
-    this.#makeRows(room);
+    let content: Content | undefined;
+    let bytes: Uint8Array | undefined;
+    for (const [channel, above] of room.ours) {
+      if (seq <= above || channel.id === message.from) continue;
+      if (bytes === undefined || content !== channel.content) {
+        content = channel.content;
+        bytes = message.push(content).encode(false, 0);
+      }
+      channel.agent.push(bytes);
+    }
+    if (room.old.size > 0) this.#rows.passed(room, message);
   }
 
   fill(room: Room, after: number): void {
@@ -137,8 +151,7 @@ export class Rooms implements SequencerPort<Room> {
       const now = this.#clock.mono();
       if (page instanceof ImError) return room.sequencer.fillFailed(after, now);
       const rows = page.messages.map((message) => ({ pos: message.seq, packet: storedRoomMessage(message) }));
-      const full = rows.length > 0 && rows.at(-1)!.pos < page.head;
-      room.sequencer.filled({ after, rows, scannedTo: full ? rows.at(-1)!.pos : page.head }, now);
+      room.sequencer.filled({ after, rows, scannedTo: scannedTo(page) }, now);
     });
   }
 
@@ -150,90 +163,60 @@ export class Rooms implements SequencerPort<Room> {
     this.#waiting.add(room);
   }
 
-  /** Inbox rows for the room's old clients; the messages at hand are offered for the positions they got. */
-  #makeRows(room: Room): void {
-    const link = room.link;
-    room.rowsDue = true;
-    this.#rowsDue.add(room);
-    if (room.makingRows || !link) return;
-    room.makingRows = true;
-    room.rowsDue = false;
-    const messages = room.oldWaiting;
-    room.oldWaiting = [];
-    const accounts = [...new Set([...room.old].map((one) => one.account))];
-    let left = Math.ceil(accounts.length / ACCOUNTS_AT_ONCE);
-    for (let at = 0; at < accounts.length; at += ACCOUNTS_AT_ONCE) {
-      const some = accounts.slice(at, at + ACCOUNTS_AT_ONCE);
-      const body = encodeBody(pkt.RoomRowsReq, { app: room.app, accounts: some });
-      this.#asks.ask(link, "im.room.rows", body, (answer) => {
-        // What failed is tried again with the next message, or in a second.
-        if (failed(answer)) room.rowsDue = true;
-        else this.#rowsMade(room, some, messages, decodeBody(pkt.RoomRowsResp, answer.body));
-        if (--left > 0) return;
-        room.makingRows = false;
-        if (room.oldWaiting.length > 0) this.#makeRows(room);
-        else if (!room.rowsDue) this.#rowsDue.delete(room);
-      });
-    }
+  // ---- who is in
+
+  #changeEarly(channel: ClientChannel, change: pkt.RoomChange): void {
+    let early = this.#early.get(channel);
+    if (!early) this.#early.set(channel, early = new Map());
+    early.set(change.groupId, change);
+    if (early.size > EARLY_CHANGES) channel.agent.close(CLOSE.OVERLOAD);
   }
 
-  #rowsMade(room: Room, accounts: readonly string[], messages: readonly RoomMessage[], made: pkt.RoomRowsResp): void {
-    const now = this.#clock.mono();
-    const bySeq = new Map(messages.map((message) => [message.seq, message]));
-    const channels = new Map<string, ClientChannel[]>();
-    for (const channel of room.old) {
-      const same = channels.get(channel.account);
-      if (same) same.push(channel);
-      else channels.set(channel.account, [channel]);
-    }
-    for (const { account, groupId, seq, pos } of made.rows) {
-      const message = groupId === room.group ? bySeq.get(seq) : undefined;
-      if (!message) continue;
-      for (const channel of channels.get(accounts[account] ?? "") ?? []) {
-        // An old client is not shown its account's own messages.
-        if (message.sender === channel.account) channel.sequencer.answered(pos, now);
-        else channel.sequencer.offer(pos, message.push(channel.content), now);
-      }
-    }
-    accounts.forEach((account, at) => {
-      for (const channel of channels.get(account) ?? []) channel.sequencer.head(made.heads[at] ?? 0);
-    });
+  #enter(channel: ClientChannel, { group, seq }: InRoom): void {
+    const before = this.#rooms.get(keyOf(channel.app, group));
+    if (before?.leaving.has(channel)) this.#gone(before, channel); // it comes back: it was out meanwhile
+    const room = this.#obtain(channel.app, group, seq);
+    let entered = this.#of.get(channel);
+    if (!entered) this.#of.set(channel, entered = new Set());
+    if (entered.has(room)) return;
+    entered.add(room);
+    const passed = room.sequencer.cursor > seq;
+    if (!channel.caps) {
+      room.old.add(channel);
+      if (passed) this.#rows.make(room);
+    } else if (passed) {
+      room.late.set(channel, seq);
+      this.#late.add(room);
+      this.#catchUp(room);
+    } else room.ours.set(channel, seq);
+    room.sequencer.head(seq);
   }
 
-  /** What a channel that entered late was not sent: above `after`, up to where the room is. */
-  #catchUp(room: Room, channel: ClientChannel, after: number): void {
-    if (!channel.caps) return this.#makeRows(room);
-    const upTo = room.sequencer.cursor;
-    this.#ask(room, after, (page) => {
-      // Its own next look at the room's messages shows it the hole.
-      if (page instanceof ImError || channel.state !== "open" || !room.ours.has(channel)) return;
-      for (const message of page.messages) {
-        if (message.seq > upTo) return;
-        channel.agent.push(storedRoomMessage(message).push(channel.content).encode(false, 0));
-      }
-      const last = page.messages.at(-1)?.seq ?? upTo;
-      if (last < upTo && last > after) this.#catchUp(room, channel, last);
-    });
+  /** Its account is out since `seq`: what is up to there is still its own. */
+  #leave(channel: ClientChannel, group: string, seq: number): void {
+    const room = this.#rooms.get(keyOf(channel.app, group));
+    if (!room || !this.#of.get(channel)?.has(room)) return;
+    if (!channel.caps) {
+      this.#rows.last(room, channel);
+      this.#gone(room, channel);
+    } else if (room.late.has(channel) || room.sequencer.cursor < seq) {
+      room.leaving.set(channel, seq);
+      room.sequencer.head(seq);
+    } else this.#gone(room, channel);
   }
 
-  #ask(room: Room, after: number, done: (page: pkt.HistoryResp | ImError) => void): void {
-    const link = room.link;
-    if (!link) return done(new ImError("CLOSED", "Cannot fill a room: no server is linked"));
-    const body = encodeBody(pkt.RoomFillReq, { app: room.app, groupId: room.group, after, limit: FILL_ROWS });
-    this.#asks.ask(link, "im.room.fill", body, (answer) => {
-      done(failed(answer) ? new ImError("SYSTEM", "Cannot fill a room") : decodeBody(pkt.HistoryResp, answer.body));
-    });
+  #gone(room: Room, channel: ClientChannel): void {
+    this.#of.get(channel)?.delete(room);
+    this.#left(room, channel);
   }
 
-  #askHeads(link: Uplink, rooms: readonly Room[]): void {
-    const items = rooms.map(({ app, group }) => ({ app, groupId: group }));
-    this.#asks.ask(link, "im.room.heads", encodeBody(pkt.RoomHeadsReq, { items }), (answer) => {
-      if (failed(answer)) return; // asked again with the next ping
-      const { heads } = decodeBody(pkt.RoomHeadsResp, answer.body);
-      rooms.forEach((room, at) => {
-        if (this.#isHere(room)) room.sequencer.head(heads[at] ?? 0);
-      });
-    });
+  #left(room: Room, channel: ClientChannel): void {
+    for (const channels of [room.ours, room.late, room.leaving, room.old]) channels.delete(channel);
+    if (room.late.size === 0) this.#late.delete(room);
+    if (!room.empty) return;
+    this.#rooms.delete(keyOf(room.app, room.group));
+    for (const rooms of [this.#pinged, this.#waiting, this.#late]) rooms.delete(room);
+    this.#rows.forget(room);
   }
 
   #obtain(app: string, group: string, seq: number): Room {
@@ -242,27 +225,80 @@ export class Rooms implements SequencerPort<Room> {
     if (!room) {
       this.#rooms.set(key, room = new Room(app, group, this));
       room.sequencer.open(seq, 0);
+      this.#pinged.add(room); // what came before it was here was dropped
     }
     return room;
-  }
-
-  #left(room: Room, channel: ClientChannel): void {
-    room.ours.delete(channel);
-    room.old.delete(channel);
-    if (room.ours.size + room.old.size > 0) return;
-    this.#rooms.delete(keyOf(room.app, room.group));
-    this.#pinged.delete(room);
-    this.#waiting.delete(room);
-    this.#rowsDue.delete(room);
   }
 
   #isHere(room: Room): boolean {
     return this.#rooms.get(keyOf(room.app, room.group)) === room;
   }
+
+  // ---- what is asked for
+
+  /** What late channels lack, all of them at once, a page at a time, up to where the room is. */
+  #catchUp(room: Room): void {
+    if (room.catchingUp) return;
+    let after = Infinity;
+    for (const [channel, seq] of room.late) if (hasRoom(channel)) after = Math.min(after, seq);
+    if (after === Infinity) return;
+    room.catchingUp = true;
+    this.#ask(room, after, (page) => {
+      room.catchingUp = false;
+      // Tried again in a second.
+      if (page instanceof ImError || !this.#isHere(room)) return;
+      const messages = page.messages.map(storedRoomMessage);
+      for (const [channel, had] of [...room.late]) {
+        if (had >= after && hasRoom(channel)) this.#caughtUp(room, channel, had, messages, scannedTo(page));
+      }
+      this.#catchUp(room);
+    });
+  }
+
+  #caughtUp(room: Room, channel: ClientChannel, had: number, messages: readonly RoomMessage[], upTo: number): void {
+    const last = room.leaving.get(channel) ?? Infinity;
+    for (const message of messages) {
+      if (message.seq <= had || message.seq > last) continue;
+      channel.agent.push(message.push(channel.content).encode(false, 0));
+    }
+    if (!room.late.has(channel)) return; // it was too slow
+    const seq = Math.max(had, upTo);
+    if (seq >= last) return this.#gone(room, channel);
+    room.late.set(channel, seq);
+    if (seq < room.sequencer.cursor && seq > had) return; // there is more
+    room.late.delete(channel);
+    room.ours.set(channel, seq);
+    if (room.late.size === 0) this.#late.delete(room);
+  }
+
+  #ask(room: Room, after: number, done: (page: pkt.HistoryResp | ImError) => void): void {
+    const link = room.link;
+    if (!link) return done(new ImError("CLOSED", "Cannot fill a room: no server is linked"));
+    const body = encodeBody(pkt.RoomFillReq, { app: room.app, groupId: room.group, after, limit: FILL_ROWS });
+    this.#asks.ask(link, "im.room.fill", body, (answer) => done(decoded(pkt.HistoryResp, answer)));
+  }
+
+  #askHeads(link: Uplink, rooms: readonly Room[]): void {
+    const items = rooms.map(({ app, group }) => ({ app, groupId: group }));
+    this.#asks.ask(link, "im.room.heads", encodeBody(pkt.RoomHeadsReq, { items }), (answer) => {
+      const found = decoded(pkt.RoomHeadsResp, answer);
+      if (found instanceof ImError) return; // asked again with the next ping
+      rooms.forEach((room, at) => {
+        if (this.#isHere(room)) room.sequencer.head(found.heads[at] ?? 0);
+      });
+    });
+  }
 }
 
-function failed(answer: Downward | ImError): answer is ImError {
-  return answer instanceof ImError || answer.header.status !== STATUS.SUCCESS.wire;
+/** A client that is behind with reading gets no more before there is room again. */
+function hasRoom({ agent }: ClientChannel): boolean {
+  return agent.queuedPushBytes <= FILL_ROOM_BYTES;
+}
+
+/** A page that was cut short says nothing about what is behind it. */
+function scannedTo({ messages, head }: pkt.HistoryResp): number {
+  const last = messages.at(-1);
+  return last && last.seq < head ? last.seq : head;
 }
 
 function keyOf(app: string, group: string): string {
