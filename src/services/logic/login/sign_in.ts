@@ -6,7 +6,7 @@ import { PAGES } from "../../../protocol/limits.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { Session } from "../../../session/store.ts";
 import type { LogicDeps } from "../deps.ts";
-import { withRows } from "../room/old_rows.ts";
+import { makeOldRows } from "../room/old_rows.ts";
 
 /** How often our client should be heard of: some carriers forget a connection after 60 s. */
 const HEARTBEAT_MS = 25_000;
@@ -20,11 +20,18 @@ export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" |
     const session = sessionOf(ctx, request, deps.newGeneration());
     const replaced = await deps.sessions.add(session);
     for (const old of replaced) kickOut(ctx, old);
-    const rooms = await deps.messages.rooms(session.app, session.account);
+    const { app, account, device } = session;
+    const { messages } = deps;
+    // Asked for together: reads of one tick are one batch.
+    const [rooms, early, acked] = await Promise.all([
+      messages.rooms(app, account),
+      messages.heads(app, [account]),
+      ctx.caps ? messages.acked(app, account, device) : 0,
+    ]);
     ctx.rooms = rooms.map(({ group, head }) => ({ group, seq: head }));
-    await withRows(deps, ctx, session.account, rooms.length > 0);
-    const [head] = await deps.messages.heads(session.app, [session.account]);
-    const acked = ctx.caps ? await deps.messages.acked(session.app, session.account, session.device) : 0;
+    const late = rooms.length > 0 && !ctx.caps;
+    if (late) await makeOldRows(deps, app, account);
+    const [head] = late ? await messages.heads(app, [account]) : early;
     const reason = ctx.caps ? whyNotRecovered(request, head!) : "no cursor";
     ctx.pos = reason === "" ? request.cursor : head!.pos;
     const plain = { channelId: session.channelId, account: session.account };

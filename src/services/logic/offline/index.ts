@@ -4,7 +4,7 @@ import { offlineStart } from "../../../message/offline_start.ts";
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
 import type { LogicDeps } from "../deps.ts";
-import { withRows } from "../room/old_rows.ts";
+import { makeOldRows } from "../room/old_rows.ts";
 
 /**
  * chat.offline.index: the rows received after message M, a page at a time, strictly by position, so that paging makes
@@ -14,8 +14,7 @@ import { withRows } from "../room/old_rows.ts";
 export function offlineIndex(deps: Pick<LogicDeps, "messages" | "batcher" | "clock">) {
   return async (ctx: CommandContext, request: pkt.MessageIndexReq): Promise<pkt.MessageIndexResp> => {
     if (request.messageId < 0n) throw new ImError("INVALID_BODY", "Cannot list messages: message id is negative");
-    const rooms = ctx.caps ? [] : await deps.messages.rooms(ctx.app, ctx.account);
-    await withRows(deps, ctx, ctx.account, rooms.length > 0);
+    if (!ctx.caps) await makeOldRows(deps, ctx.app, ctx.account);
     const ack = deps.batcher.ack.bind(deps.batcher);
     const { app, account, device } = ctx;
     const range = await offlineStart({ ...deps, ack }, app, account, device, request.messageId);

@@ -1,17 +1,17 @@
-import type { CommandContext } from "../../../command/context.ts";
 import { offlineHorizon } from "../../../message/offline_start.ts";
 import type { LogicDeps } from "../deps.ts";
 
 /** Rows made for one account in one go: an index page. */
 export const ROWS_AT_ONCE = 2_000;
 
-/** Before an old client is told where its inbox ends: its large groups' messages get their rows. */
-export async function withRows(
+/**
+ * Before an old client is told where its inbox ends: the messages of its large groups get their rows, those of groups
+ * that it has left since included.
+ */
+export async function makeOldRows(
   deps: Pick<LogicDeps, "clock" | "messages">,
-  ctx: CommandContext,
+  app: string,
   account: string,
-  inRooms: boolean,
 ): Promise<void> {
-  if (ctx.caps || !inRooms) return;
-  await deps.messages.makeRows(ctx.app, [account], offlineHorizon(deps.clock), ROWS_AT_ONCE);
+  await deps.messages.makeRows(app, [account], offlineHorizon(deps.clock), ROWS_AT_ONCE);
 }
