@@ -29,7 +29,7 @@ export interface CommandContext {
   status: number;
   /** The inbox position the reply stands for; a handler sets it. 0: none. */
   pos: number;
-  /** Of a login: the account's large groups; the gateway is told with the reply. */
+  /** Of a login: the account's large groups; of a talk in one: that group, and its seq. The gateway is told with the reply. */
   rooms: readonly InRoom[];
   /**
    * Sends one message to many channels, to each in its content: encoded once per content, one packet per gateway and

@@ -40,7 +40,7 @@ export interface Downward {
   readonly own: boolean;
   /** A push for a room; `channels` is empty. */
   readonly room?: RoomPush | undefined;
-  /** Beside a login's answer: the rooms the channel is in. */
+  /** Beside a login's answer: the rooms the channel is in. Beside a talk's: the room, and the seq it stands for there. */
   readonly rooms?: readonly InRoom[] | undefined;
   /** For replies: `n` of the request's key; 0: not known (KIM peers), match by order. */
   readonly answers: number;

@@ -69,6 +69,7 @@ function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): 
   const ok = header.status === STATUS.SUCCESS.wire;
   if (header.command === "chat.user.talk" || header.command === "chat.group.talk") {
     if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
+    for (const room of packet.rooms ?? []) gateway.rooms.answered(channel, room);
   } else if (isOldIndex(channel, header)) {
     if (ok) indexed(gateway, channel, pos, saysNothing(channel.content, body));
     else if (statusName(header.status) === "INVALID_BODY") channel.sequencer.endSync(); // it asked for nonsense

@@ -21,6 +21,8 @@ export class Room {
   readonly late: Map<ClientChannel, number> = new Map();
   /** Channels of `ours` and `late` whose account left: they are sent what is up to this seq, then they go. */
   readonly leaving: Map<ClientChannel, number> = new Map();
+  /** Seqs that replies stood for before the room, or a late channel, got there: their channel is not sent them. */
+  readonly answered: Map<ClientChannel, Set<number>> = new Map();
   readonly old: Set<ClientChannel> = new Set();
   readonly sequencer: Sequencer<Room>;
   /** A page for `late` was asked for. */
@@ -48,6 +50,15 @@ export class Room {
 
   get empty(): boolean {
     return this.ours.size + this.late.size + this.old.size === 0;
+  }
+
+  /** Did a reply stand for this message? Tells it once. */
+  isAnswered(channel: ClientChannel, seq: number): boolean {
+    if (this.answered.size === 0) return false;
+    const seqs = this.answered.get(channel);
+    if (!seqs?.delete(seq)) return false;
+    if (seqs.size === 0) this.answered.delete(channel);
+    return true;
   }
 
   /** Kept until its rows are made, unless too many or too large ones come first: then old clients' fills bring it. */

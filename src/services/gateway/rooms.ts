@@ -18,6 +18,8 @@ import type { SequencerPort } from "./sequencer.ts";
 const HEADS_AT_ONCE = 1_000;
 /** Rooms that may change for a channel while its login is answered; with more it has to come again. */
 const EARLY_CHANGES = 256;
+/** Replies of a channel that are remembered until the room gets there. */
+const ANSWERED = 1_000;
 
 /**
  * The large groups of a gateway's channels. A room is a cursor over its conversation, as a channel is over its inbox: the
@@ -35,6 +37,8 @@ export class Rooms implements SequencerPort<Room> {
   readonly #of = new Map<ClientChannel, Set<Room>>();
   /** Changes for channels whose login is being answered: they are newer than the answer. */
   readonly #early = new Map<ClientChannel, Map<string, pkt.RoomChange>>();
+  /** Talks that were answered before their channel entered the room, by group. */
+  readonly #answered = new Map<string, Map<ClientChannel, Set<number>>>();
   readonly #waiting = new Set<Room>();
   /** Rooms whose heads are asked for at the next `second`: new ones, and those with a channel that pinged. */
   readonly #pinged = new Set<Room>();
@@ -73,6 +77,7 @@ export class Rooms implements SequencerPort<Room> {
   /** The channel is gone, or kicked. */
   forget(channel: ClientChannel): void {
     this.#early.delete(channel);
+    for (const group of this.#answered.keys()) this.#takeAnswered(channel, group);
     for (const room of this.#of.get(channel) ?? []) this.#left(room, channel);
     this.#of.delete(channel);
   }
@@ -85,6 +90,19 @@ export class Rooms implements SequencerPort<Room> {
     const { channelId } = packet.header;
     const message = new RoomMessage(packet.header, packet.body, seq, sender, channelId);
     room.sequencer.offer(seq, message, this.#clock.mono());
+  }
+
+  /** A talk of this channel was answered: it has that message. Its group may have become large just now. */
+  answered(channel: ClientChannel, { group, seq }: InRoom): void {
+    if (!channel.caps) return; // old clients are not shown their own messages at all
+    const room = this.#rooms.get(keyOf(channel.app, group));
+    const isIn = room !== undefined && this.#of.get(channel)?.has(room) === true;
+    if (isIn && seq <= (room.late.get(channel) ?? room.sequencer.cursor)) return;
+    const answered = isIn ? room.answered : this.#answeredOf(group);
+    let seqs = answered.get(channel);
+    if (!seqs) answered.set(channel, seqs = new Set());
+    // Beyond that a client may see its own message once more, by an id it knows.
+    if (seqs.size < ANSWERED) seqs.add(seq);
   }
 
   pinged(channel: ClientChannel): void {
@@ -135,7 +153,7 @@ export class Rooms implements SequencerPort<Room> {
     let content: Content | undefined;
     let bytes: Uint8Array | undefined;
     for (const [channel, above] of room.ours) {
-      if (seq <= above || channel.id === message.from) continue;
+      if (seq <= above || room.isAnswered(channel, seq) || channel.id === message.from) continue;
       if (bytes === undefined || content !== channel.content) {
         content = channel.content;
         bytes = message.push(content).encode(false, 0);
@@ -180,6 +198,8 @@ export class Rooms implements SequencerPort<Room> {
     if (!entered) this.#of.set(channel, entered = new Set());
     if (entered.has(room)) return;
     entered.add(room);
+    const answered = this.#takeAnswered(channel, group);
+    if (answered) room.answered.set(channel, answered);
     const passed = room.sequencer.cursor > seq;
     if (!channel.caps) {
       room.old.add(channel);
@@ -211,7 +231,7 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   #left(room: Room, channel: ClientChannel): void {
-    for (const channels of [room.ours, room.late, room.leaving, room.old]) channels.delete(channel);
+    for (const channels of [room.ours, room.late, room.leaving, room.answered, room.old]) channels.delete(channel);
     if (room.late.size === 0) this.#late.delete(room);
     if (!room.empty) return;
     this.#rooms.delete(keyOf(room.app, room.group));
@@ -228,6 +248,19 @@ export class Rooms implements SequencerPort<Room> {
       this.#pinged.add(room); // what came before it was here was dropped
     }
     return room;
+  }
+
+  #answeredOf(group: string): Map<ClientChannel, Set<number>> {
+    let found = this.#answered.get(group);
+    if (!found) this.#answered.set(group, found = new Map());
+    return found;
+  }
+
+  #takeAnswered(channel: ClientChannel, group: string): Set<number> | undefined {
+    const channels = this.#answered.get(group);
+    const seqs = channels?.get(channel);
+    if (channels?.delete(channel) && channels.size === 0) this.#answered.delete(group);
+    return seqs;
   }
 
   #isHere(room: Room): boolean {
@@ -258,7 +291,7 @@ export class Rooms implements SequencerPort<Room> {
   #caughtUp(room: Room, channel: ClientChannel, had: number, messages: readonly RoomMessage[], upTo: number): void {
     const last = room.leaving.get(channel) ?? Infinity;
     for (const message of messages) {
-      if (message.seq <= had || message.seq > last) continue;
+      if (message.seq <= had || message.seq > last || room.isAnswered(channel, message.seq)) continue;
       channel.agent.push(message.push(channel.content).encode(false, 0));
     }
     if (!room.late.has(channel)) return; // it was too slow

@@ -129,6 +129,24 @@ export class RoomsBench extends Bench {
     });
   }
 
+  /** The client's own talk is stored and answered; its push may come, or be lost. */
+  talk({ channel }: Client, group = GROUP): Stored {
+    this.send(channel, "chat.group.talk", { dest: group });
+    const request = this.logic.up.at(-1)!;
+    const message = this.store(channel.account, channel.id, group);
+    this.logic.down.send({
+      header: makeHeader("chat.group.talk", { ...request.header, flag: FLAG.RESPONSE }),
+      body: encodeBody(pkt.MessageResp, { seq: message.seq }),
+      gateId: "gw",
+      channels: [channel.id],
+      positions: [0],
+      own: false,
+      answers: request.key!.n,
+      rooms: [{ group, seq: message.seq }],
+    });
+    return message;
+  }
+
   change({ channel }: Client, joined: boolean, seq: number, group = GROUP): void {
     if (joined) this.#filled.set(`${channel.account} ${group}`, seq);
     this.logic.down.send({

@@ -36,6 +36,7 @@ export function groupTalk(deps: TalkDeps) {
       again,
     });
     ctx.pos = stored.senderPos;
+    if (stored.room) ctx.rooms = [{ group: dest, seq: stored.seq }];
     ctx.after(() => deliver(deps, pushSeconds, ctx, request, stored));
     return {
       messageId: stored.messageId,
