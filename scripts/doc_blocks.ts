@@ -65,7 +65,12 @@ export function readPages(root: string): Page[] {
     .map((path) => readPage(path, readFileSync(join(root, path), "utf8")));
 }
 
-/** A page's steps. In the generated reference a block that begins with an import is an example, any other a declaration. */
+/** What an example in the generated reference begins with; any other block there is a declaration. */
+const EXAMPLE = /^(import |const |await |for await |client\.)/;
+/** Short examples there are about a client. */
+const CLIENT = `import type { PetrelClient } from "petrel";\ndeclare const client: PetrelClient;\n`;
+
+/** A page's steps. */
 export function readPage(path: string, text: string): Page {
   const generated = /\/reference\w*\.md$/.test(path);
   const lines = text.split("\n");
@@ -96,6 +101,7 @@ export function readPage(path: string, text: string): Page {
       if (mark === undefined) {
         if (!generated) problems.push(`${where}: a block without a mark; scripts/doc_blocks.ts has them`);
         else if (block.startsWith("import ")) programs.push(program);
+        else if (EXAMPLE.test(block)) programs.push({ where, text: CLIENT + block });
         continue;
       }
       if (mark.word === "not run") unread.push(`${where}: ${mark.rest}`);

@@ -94,8 +94,10 @@ export class Conversations {
   /**
    * A page of a conversation. It is read, not handed over: `onMessage` is not called.
    *
-   *   const newest = await client.conversations.history("bob", { limit: 50 });
-   *   const older = await client.conversations.history("bob", { before: newest.messages[0].seq, limit: 50 });
+   * ```ts
+   * const newest = await client.conversations.history("bob", { limit: 50 });
+   * const older = await client.conversations.history("bob", { before: newest.messages[0].seq, limit: 50 });
+   * ```
    */
   history(peer: string, { group = false, before, after, limit = 0 }: HistoryOptions = {}): Promise<HistoryPage> {
     // before 1 there is nothing, but 0 would mean "upwards".
@@ -116,7 +118,11 @@ export class Conversations {
    * Everything up to that seq was read, on all devices: moves the account's read position forward, never back, and gives
    * where it is now. (Sending a message moves it too.)
    *
-   *   client.onMessage(({ peer, group, seq }) => visible(peer) && client.conversations.read(peer, seq, { group }));
+   * ```ts
+   * client.onMessage(async ({ peer, group, seq }) => {
+   *   await client.conversations.read(peer, seq, { group }); // if it is on the screen
+   * });
+   * ```
    */
   read(peer: string, seq: number, { group = false }: { readonly group?: boolean } = {}): Promise<number> {
     return this.#asker.ask({

@@ -64,7 +64,9 @@ export class Groups {
   /**
    * Makes a group, with us as owner and member; gives its id.
    *
-   *   const id = await client.groups.create({ name: "Lunch", members: ["bob", "eve"] });
+   * ```ts
+   * const id = await client.groups.create({ name: "Lunch", members: ["bob", "eve"] });
+   * ```
    *
    * CLOSED when the connection was lost before the answer came: then nobody knows whether there is a group now, and it is
    * not made a second time; `conversations.list` tells, once online again.
@@ -116,7 +118,9 @@ export class Groups {
   /**
    * All members, in the order they joined, fetched 500 at a time as they are asked for:
    *
-   *   for await (const { account } of client.groups.members(id)) console.log(account);
+   * ```ts
+   * for await (const { account } of client.groups.members("1a2b3c")) console.log(account);
+   * ```
    */
   async *members(group: string): AsyncGenerator<GroupMember, void, void> {
     let from = "";

@@ -29,11 +29,11 @@ describe("readPage", () => {
     expect(problems).toEqual([]);
   });
 
-  test("the generated reference needs no marks: what begins with an import is compiled", () => {
-    const text = block("", 'import { a } from "petrel";', "ts") + block("", "export interface A {}", "ts");
-    expect(readPage("src/docs/reference_a.md", text).programs.map((one) => one.text)).toEqual([
-      'import { a } from "petrel";',
-    ]);
+  test("the generated reference needs no marks: what is no declaration is compiled", () => {
+    const text = block("", 'import { a } from "petrel";', "ts") + block("", "export interface A {}", "ts") +
+      block("", 'client.talk("bob", "hi");', "ts") + block("", "talk(dest: string): SentMessage", "ts");
+    const programs = readPage("src/docs/reference_a.md", text).programs.map((one) => one.text.split("\n").at(-1));
+    expect(programs).toEqual(['import { a } from "petrel";', 'client.talk("bob", "hi");']);
   });
 });
 
