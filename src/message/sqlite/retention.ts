@@ -4,8 +4,9 @@ import { snowflakeMs } from "../../id/snowflake.ts";
 import { type ClientIds, isForgotten } from "./client_ids.ts";
 import { eachInFan } from "./fan.ts";
 import type { Logs } from "./logs.ts";
+import { int, maybeBytes, NUMBER_COLUMNS, type Row, text, whole } from "./rows.ts";
 import { type Stored, storedOf } from "./stored.ts";
-import { int, maybeBytes, NUMBER_COLUMNS, text, whole } from "./rows.ts";
+import type { Flushed, Tail } from "./tail.ts";
 
 /** What one slice removed. */
 export interface Removed {
@@ -18,21 +19,61 @@ export interface RetentionDeps {
   readonly db: DatabaseSync;
   readonly clock: Clock;
   readonly logs: Logs;
+  readonly tail: Tail;
   readonly clientIds: ClientIds;
 }
 
+/** Messages of one plan: the more, the more rows of a log go at once. */
+const PLAN = 20_000;
+/** What one slice looks at or removes, so that it takes a few ms: rows and positions, logs, rows of one log, messages. */
+const SCAN = 1_500, LOGS = 60, LOG_ROWS = 400, MESSAGES = 200, FLUSH = 500;
+const NOBODY = new Uint8Array(0);
+
+/** The oldest messages, and what their removal takes from each log. */
+interface Plan {
+  readonly before: bigint;
+  /** Messages that are still to be deleted at most. */
+  most: number;
+  at: "reading" | "shortening" | "deleting";
+  /** Those of which a client id may still be asked for. */
+  readonly named: Stored[];
+  /** Those of large groups. */
+  readonly rooms: bigint[];
+  /** How the deletion goes: up to which message at once. */
+  readonly steps: Step[];
+  /** Up to which position a log loses its rows. */
+  readonly logs: Map<number, number>;
+  /** The last that was read. */
+  last: bigint;
+  count: number;
+}
+
+interface Step {
+  upTo: bigint;
+  count: number;
+  /** Made late for these messages. */
+  rows: number;
+}
+
 /**
- * Removes the oldest messages with their rows, a slice in each transaction. Every log loses its beginning; `trimmed`
- * says how much, and with an empty log it is the head. A row that was made late (`sent`) may stand behind younger ones:
- * it becomes a row of message 0, which nobody is shown, until all before it is gone.
+ * Removes the oldest messages with their rows, in slices that are small enough to stand between two batches:
+ *
+ *     reading      which logs lose how much, for some thousand messages at once; nothing is written
+ *     shortening   each of these logs loses its beginning; `trimmed` says how much, and in an empty log it is the head
+ *     deleting     the messages themselves go
+ *
+ * After a crash the same messages are found again, and what is gone already is not missed. A row that was made late
+ * (`sent`) may stand behind younger ones: it becomes a row of message 0, which nobody is shown, until all before it go.
  */
 export class Retention {
   readonly #deps: RetentionDeps;
-  readonly #selectOldest: StatementSync;
+  #plan: Plan | undefined;
+  readonly #selectNext: StatementSync;
   readonly #selectContent: StatementSync;
   readonly #deleteMessages: StatementSync;
   readonly #selectMade: StatementSync;
   readonly #empty: StatementSync;
+  readonly #selectTrimmed: StatementSync;
   readonly #selectFirst: StatementSync;
   readonly #selectLast: StatementSync;
   readonly #deleteEntries: StatementSync;
@@ -40,12 +81,13 @@ export class Retention {
 
   constructor(deps: RetentionDeps) {
     const { db } = this.#deps = deps;
-    this.#selectOldest = db.prepare(`SELECT ${NUMBER_COLUMNS}, fan FROM messages WHERE id < ? ORDER BY id LIMIT ?`);
-    this.#selectOldest.setReadBigInts(true);
+    this.#selectNext = db.prepare(`SELECT ${NUMBER_COLUMNS}, fan FROM messages WHERE id > ? ORDER BY id LIMIT ?`);
+    this.#selectNext.setReadBigInts(true);
     this.#selectContent = db.prepare(`SELECT type, ${whole("body")}, ${whole("extra")} FROM messages WHERE id = ?`);
     this.#deleteMessages = db.prepare("DELETE FROM messages WHERE id <= ?");
     this.#selectMade = db.prepare("SELECT log, pos FROM entries WHERE message = ? AND sent IS NOT NULL");
     this.#empty = db.prepare("UPDATE entries SET message = 0, sent = NULL WHERE log = ? AND pos = ?");
+    this.#selectTrimmed = db.prepare("SELECT trimmed FROM logs WHERE id = ?");
     this.#selectFirst = db.prepare(
       "SELECT pos FROM entries WHERE log = ? AND pos > ? AND message != 0 ORDER BY pos LIMIT 1",
     );
@@ -54,77 +96,124 @@ export class Retention {
     this.#trim = db.prepare("UPDATE logs SET trimmed = ? WHERE id = ? RETURNING app, kind, name");
   }
 
-  /** The newest message of the next slice; undefined: there is nothing to remove. */
-  last(before: bigint, most: number): bigint | undefined {
-    let last: bigint | undefined;
-    for (const row of this.#selectOldest.iterate(NO_FLOOR, most)) {
-      const { id, sendTime } = storedOf(row);
-      if (sendTime >= before) break;
-      last = id;
-    }
-    return last;
+  /** A slice: of messages sent before that time (Unix ns), at most `most`. `begin`: before something is written. */
+  remove(before: bigint, most: number, flushed: Flushed, begin: () => void): Removed {
+    const plan = this.#plan?.before === before && this.#plan.most <= most ? this.#plan : this.#newPlan(before, most);
+    this.#plan = plan;
+    if (plan.at === "reading") return this.#read(plan);
+    begin();
+    if (plan.at === "shortening") return this.#shortenSome(plan, flushed);
+    return this.#deleteSome(plan);
   }
 
-  /**
-   * Removes messages sent before that time (Unix ns), at most `most`, and few enough for one transaction. Needs one.
-   * @param floor messages from here on have rows in memory and stay.
-   */
-  remove(before: bigint, most: number, floor: bigint | undefined): Removed {
-    const removed: Stored[] = [];
-    const upTo = new Map<number, number>();
-    const reach = (log: number, pos: number) => upTo.set(log, Math.max(pos, upTo.get(log) ?? 0));
-    let rows = 0;
-    for (const row of this.#selectOldest.iterate(floor ?? NO_FLOOR, most)) {
+  /** A commit failed: what the plan has done is not done. */
+  forget(): void {
+    this.#plan = undefined;
+  }
+
+  #newPlan(before: bigint, most: number): Plan {
+    const empty = { named: [], rooms: [], steps: [], logs: new Map<number, number>(), last: -1n, count: 0 };
+    return { before, most: Math.min(most, PLAN), at: "reading", ...empty };
+  }
+
+  #read(plan: Plan): Removed {
+    let looked = 0, ended = plan.count >= plan.most;
+    for (const row of ended ? [] : this.#selectNext.iterate(plan.last, plan.most - plan.count)) {
       const stored = storedOf(row);
-      if (stored.sendTime >= before || rows >= SLICE_ROWS) break;
-      removed.push(stored);
-      reach(stored.conversation, stored.seq);
-      rows += 4;
-      if (stored.form === "pair") {
-        reach(stored.sender, stored.senderPos);
-        reach(stored.receiver, stored.receiverPos);
-      } else if (stored.form === "fan") {
-        const fan = maybeBytes(row, "fan") ?? new Uint8Array(0);
-        eachInFan(fan, reach);
-        rows += fan.length / 8;
-      }
+      ended = stored.sendTime >= plan.before;
+      if (ended || looked >= SCAN) break;
+      looked += this.#note(plan, stored, row);
     }
-    const last = removed.at(-1);
-    if (!last) return { count: 0, more: false };
-    for (const one of removed) {
-      this.#keepAnswer(one);
-      if (one.form === "room") this.#emptyMade(one.id, upTo);
+    if (looked >= SCAN && !ended) return { count: 0, more: true };
+    if (plan.count === 0) {
+      this.#plan = undefined;
+      return { count: 0, more: false };
     }
-    this.#deleteMessages.run(last.id);
-    for (const [log, pos] of upTo) this.#shorten(log, pos);
-    return { count: removed.length, more: true };
+    plan.at = "shortening";
+    return { count: 0, more: true };
   }
 
-  #keepAnswer(stored: Stored): void {
-    const { clock, clientIds } = this.#deps;
-    if (stored.clientMsgId === undefined || isForgotten(snowflakeMs(stored.id), clock.now())) return;
-    const row = this.#selectContent.get(stored.id) ?? {};
-    clientIds.keep(stored, { type: int(row, "type"), body: text(row, "body"), extra: text(row, "extra") });
+  /** Gives how much work that was. */
+  #note(plan: Plan, stored: Stored, row: Row): number {
+    const { logs } = plan, { id, form, clientMsgId } = stored;
+    plan.last = id;
+    plan.count++;
+    if (clientMsgId !== undefined && !isForgotten(snowflakeMs(id), this.#deps.clock.now())) plan.named.push(stored);
+    if (form === "room") plan.rooms.push(id);
+    const made = form === "room" ? this.#selectMade.all(id).length : 0;
+    let step = plan.steps.at(-1);
+    if (!step || step.count >= MESSAGES || step.rows >= LOG_ROWS) {
+      plan.steps.push(step = { upTo: id, count: 0, rows: 0 });
+    }
+    step.upTo = id;
+    step.count++;
+    step.rows += made;
+    logs.set(stored.conversation, stored.seq);
+    if (form === "pair") {
+      logs.set(stored.sender, stored.senderPos);
+      logs.set(stored.receiver, stored.receiverPos);
+    }
+    let work = 4 + made;
+    eachInFan(maybeBytes(row, "fan") ?? NOBODY, (log, pos) => {
+      logs.set(log, pos);
+      work++;
+    });
+    return work;
   }
 
-  #emptyMade(message: bigint, upTo: Map<number, number>): void {
+  #shortenSome(plan: Plan, flushed: Flushed): Removed {
+    const { tail } = this.#deps, floor = tail.floor();
+    if (floor !== undefined && floor <= plan.last) {
+      tail.flushBelow(plan.last + 1n, FLUSH, flushed); // rows must be there to be removed
+      return { count: 0, more: true };
+    }
+    let rows = 0, logs = 0;
+    for (const [log, pos] of plan.logs) {
+      if (++logs > LOGS || rows >= LOG_ROWS) return { count: 0, more: true };
+      const from = int(this.#selectTrimmed.get(log) ?? {}, "trimmed");
+      const upTo = Math.min(pos, from + LOG_ROWS);
+      const gone = this.#shorten(log, upTo, from);
+      rows += gone;
+      if (upTo >= pos || gone === 0) plan.logs.delete(log);
+    }
+    plan.at = "deleting";
+    return { count: 0, more: true };
+  }
+
+  #deleteSome(plan: Plan): Removed {
+    const step = plan.steps.shift();
+    if (!step) throw new Error("Cannot remove: the plan has no more steps");
+    while (plan.named[0] && plan.named[0].id <= step.upTo) this.#keepAnswer(plan.named.shift()!);
+    while (plan.rooms[0] !== undefined && plan.rooms[0] <= step.upTo) this.#emptyMade(plan.rooms.shift()!);
+    this.#deleteMessages.run(step.upTo);
+    plan.most -= step.count;
+    if (plan.steps.length === 0) this.#plan = undefined;
+    return { count: step.count, more: true };
+  }
+
+  #emptyMade(message: bigint): void {
     for (const row of this.#selectMade.all(message)) {
       const log = int(row, "log");
       this.#empty.run(log, int(row, "pos"));
-      if (!upTo.has(log)) upTo.set(log, 0);
+      this.#shorten(log, 0, 0);
     }
   }
 
-  /** Rows up to `pos` go, and empty ones behind them. */
-  #shorten(log: number, pos: number): void {
+  #keepAnswer(stored: Stored): void {
+    const row = this.#selectContent.get(stored.id) ?? {};
+    const content = { type: int(row, "type"), body: text(row, "body"), extra: text(row, "extra") };
+    this.#deps.clientIds.keep(stored, content);
+  }
+
+  /** Rows up to `pos` go, and empty ones behind them. Gives how many positions those were. */
+  #shorten(log: number, pos: number, from: number): number {
     const first = this.#selectFirst.get(log, pos);
-    const trimmed = int(first ?? this.#selectLast.get(log) ?? {}, "pos") - (first ? 1 : 0);
+    const last = first ?? this.#selectLast.get(log);
+    if (!last) return 0; // all went before
+    const trimmed = int(last, "pos") - (first ? 1 : 0);
     this.#deleteEntries.run(log, trimmed);
     const row = this.#trim.get(trimmed, log) ?? {};
     this.#deps.logs.trimmed(text(row, "app"), int(row, "kind"), text(row, "name"), trimmed);
+    return trimmed - from;
   }
 }
-
-/** Rows that one slice removes, about: a few ms. */
-const SLICE_ROWS = 1_500;
-const NO_FLOOR = 0x7fff_ffff_ffff_ffffn;

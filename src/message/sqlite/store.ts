@@ -45,10 +45,8 @@ const NO_ROWS: InboxRange = { after: 0, upTo: 0, limit: 0 };
 const ALL_ROWS: InboxRange = { after: 0, limit: Number.MAX_SAFE_INTEGER };
 /** Accounts of one change of members, and of a new group. */
 const MOST_MEMBERS = 5_000;
-/** Messages that one transaction removes. */
-const SLICE = 400;
 /** Between two slices of a removal the writer is left to others this many times as long as the slice took. */
-const PAUSE = 1;
+const PAUSE = 6;
 
 /** What the writer told of itself with its last answer, and what waits for it here. */
 export interface StoreStats extends WriterState {
@@ -83,6 +81,8 @@ export class SqliteStore implements ImStore {
   readonly #deps: SqliteStoreDeps;
   readonly #jobs: JobQueue;
   readonly #peeks: Peeks;
+  /** One removal at a time. */
+  #removal: Promise<unknown> = Promise.resolve();
   #closing = false;
 
   /** `openSqliteStore` makes it. */
@@ -222,17 +222,10 @@ export class SqliteStore implements ImStore {
     return await this.#jobs.op({ do: "read", app, account, peer, seq, late: false }) as number; // packed by writer.ts
   }
 
-  async removeBefore(sendTime: bigint, most: number): Promise<number> {
-    const before = String(sendTime), { clock } = this.#deps;
-    for (let count = 0;;) {
-      const started = clock.mono();
-      const op = { do: "remove", before, most: Math.min(SLICE, most - count), late: false } as const;
-      const removed = await this.#jobs.op(op) as Removed; // packed by writer.ts
-      count += removed.count;
-      if (!removed.more || count >= most) return count;
-      const tookMs = clock.mono() - started;
-      if (tookMs > 0) await sleep(clock, tookMs * PAUSE);
-    }
+  removeBefore(sendTime: bigint, most: number): Promise<number> {
+    const removal = this.#removal.then(() => this.#remove(sendTime, most));
+    this.#removal = removal.catch(() => {}); // its caller is told; the next one begins anew
+    return removal;
   }
 
   /** For tests: orders failures (faults.ts). Rejects with CONFIG unless the store was opened with `faults`. */
@@ -257,6 +250,19 @@ export class SqliteStore implements ImStore {
     await this.#deps.reader.close();
     await this.#deps.writer.close(); // last: its connection tidies the WAL
     this.#deps.release();
+  }
+
+  async #remove(sendTime: bigint, most: number): Promise<number> {
+    const before = String(sendTime), { clock } = this.#deps;
+    for (let count = 0;;) {
+      const started = clock.mono();
+      const op = { do: "remove", before, most: most - count, late: false } as const;
+      const removed = await this.#jobs.op(op) as Removed; // packed by writer.ts
+      count += removed.count;
+      if (!removed.more || count >= most) return count;
+      const tookMs = clock.mono() - started;
+      if (tookMs > 0) await sleep(clock, tookMs * PAUSE);
+    }
   }
 
   #read(request: Packer): Promise<Unpacker> {

@@ -11,7 +11,7 @@ import { Groups } from "./groups.ts";
 import { headOf, type Log, Logs } from "./logs.ts";
 import { type Answer, type Stored, storedOf } from "./stored.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
-import { created, type CreateOp, type Done, done, type MakeRowsOp, type Op, type RemoveOp, rowsOf } from "./ops.ts";
+import { created, type CreateOp, type Done, done, type MakeRowsOp, type Op, rowsOf } from "./ops.ts";
 import { ReadPositions } from "./read_positions.ts";
 import { Retention } from "./retention.ts";
 import { RoomRows } from "./room_rows.ts";
@@ -110,7 +110,7 @@ export class Writer implements Disposable {
     this.#appends = new Appends({ db, clock, faults, logs, groups, tail, clientIds, times, nextId, begin });
     this.#rooms = new RoomRows(db, logs, tail, times);
     this.#read = new ReadPositions(db, logs, groups);
-    this.#retention = new Retention({ db, clock, logs, clientIds });
+    this.#retention = new Retention({ db, clock, logs, tail, clientIds });
     this.#cursors = new Cursors(db, logs);
     this.#refresh();
     this.#appends.load();
@@ -187,7 +187,9 @@ export class Writer implements Disposable {
     if (op.late) return new ImError("BUSY", "Cannot change group: too late to start");
     if (op.do === "read") return done(this.#read.move(op, this.#begin));
     if (op.do === "make rows") return { done: this.#makeRows(op) };
-    if (op.do === "remove") return { done: this.#remove(op) };
+    if (op.do === "remove") {
+      return { done: this.#retention.remove(BigInt(op.before), op.most, this.#flushed, this.#begin) };
+    }
     const result = op.do === "create" ? { done: this.#create(op) } : done(this.#groups.change(op, this.#begin));
     if (this.#transaction.open) this.#flushed.rows += rowsOf(op);
     return result;
@@ -208,14 +210,6 @@ export class Writer implements Disposable {
   #makeRows({ app, accounts, since, most }: MakeRowsOp) {
     const from = BigInt(since), flushed = this.#flushed;
     return accounts.map((account) => this.#rooms.make(app, account, from, most, flushed, this.#begin));
-  }
-
-  #remove({ before, most }: RemoveOp): unknown {
-    const limit = BigInt(before), last = this.#retention.last(limit, most);
-    if (last === undefined) return { count: 0, more: false };
-    this.#begin();
-    this.#tail.flushBelow(last + 1n, TRANSACTION_ROWS / 2, this.#flushed);
-    return this.#retention.remove(limit, most, this.#tail.floor());
   }
 
   #ack(ack: Ack): number | ImError {
@@ -277,6 +271,7 @@ export class Writer implements Disposable {
     if (!this.#stale) return;
     this.#logs.forgetAll();
     this.#groups.forgetAll();
+    this.#retention.forget();
     this.#tail.forgetAll();
     this.#tail.load(this.#meta("floor") ?? 0n);
     this.#stale = false;
