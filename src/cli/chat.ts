@@ -7,7 +7,8 @@ import { ImError } from "../base/errors.ts";
 import { isName } from "../protocol/names.ts";
 import { PetrelClient } from "../sdk/client.ts";
 import { MemoryStorage } from "../sdk/storage.ts";
-import { ChatLines, COLORS, PLAIN } from "./chat_line.ts";
+import { ChatGroups } from "./chat_groups.ts";
+import { ChatLines, COLORS, PLAIN, type Where } from "./chat_line.ts";
 import { chatPipe } from "./chat_pipe.ts";
 import { chatFile, FileStorage } from "./chat_storage.ts";
 import { chatTerminal } from "./chat_terminal.ts";
@@ -18,6 +19,7 @@ import { dataFolder, findSecret, NAME, noSecret, signToken } from "./token.ts";
 const FLAGS = [
   { name: "as", value: "account", help: "Who you are" },
   { name: "to", value: "account", help: "Whom you talk to" },
+  { name: "group", value: "id", help: "Which group you talk in, in place of --to" },
   {
     name: "url",
     value: "url",
@@ -41,12 +43,15 @@ Shows what came while you were away, then goes on. Input that is piped in is sen
 the exit code is 0 when everything is stored on the server; without a server it waits for one.
 
 Usage: petrel chat --as <account> --to <account> [options]
+       petrel chat --as <account> --group <id> [options]
+
+In the chat /help lists commands: for groups, for what is unread, for what was said before.
 
 `;
 
 interface ChatOptions {
   readonly as: string;
-  readonly to: string;
+  readonly where: Where;
   readonly urls: readonly string[];
   readonly token: string | undefined;
   /** PEM. */
@@ -69,7 +74,7 @@ export async function chatMain(args: readonly string[]): Promise<number> {
     return 2;
   }
   const options = read as ChatOptions;
-  const { as, to, urls, app, device, data } = options;
+  const { as, where, urls, app, device, data } = options;
   const terminal = isTerminal();
   const client = new PetrelClient({
     url: urls,
@@ -81,11 +86,13 @@ export async function chatMain(args: readonly string[]): Promise<number> {
   });
   const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
   const columns = () => terminal ? process.stdout.columns || 80 : Infinity;
-  const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock, columns);
+  const groups = new ChatGroups(client);
+  const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock, columns, (at) => groups.title(at));
   if (terminal) {
-    return await chatTerminal(client, to, lines, { input: process.stdin, output: process.stdout }, systemClock);
+    const { stdin: input, stdout: output } = process;
+    return await chatTerminal(client, where, lines, groups, { input, output }, systemClock);
   }
-  return await chatPipe(client, to, lines, process.stdin, { line: console.log, note: console.error });
+  return await chatPipe(client, where, lines, process.stdin, { line: console.log, note: console.error });
 }
 
 function isTerminal(): boolean {
@@ -125,10 +132,13 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   const read = readFlags(args, FLAGS);
   if (read.kind === "help") return "help";
   if (read.kind === "problems") return [...read.problems];
-  const { as = "", to = "", url = "", token, app = "", data } = read.values;
+  const { as = "", to, group, url = "", token, app = "", data } = read.values;
+  const peer = to ?? group ?? "";
   const device = read.values.device ?? (isTerminal() ? "terminal" : "pipe");
   const problems: string[] = [];
-  for (const [flag, name] of [["as", as], ["to", to], ["app", app], ["device", device]] as const) {
+  if (to !== undefined && group !== undefined) problems.push("--to and --group: give one of them");
+  const dest = group === undefined ? "to" : "group";
+  for (const [flag, name] of [["as", as], [dest, peer], ["app", app], ["device", device]] as const) {
     if (name === "") problems.push(`--${flag} is missing`);
     else if (!isName(name)) problems.push(`--${flag} is ${JSON.stringify(name)}: ${NAME}`);
   }
@@ -147,5 +157,6 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   if (problems.length === 0 && token === undefined && findSecret(data) === undefined) {
     problems.push(noSecret(data, "--token"));
   }
-  return problems.length > 0 ? problems : { as, to, urls, token, ca, app, device, data: dataFolder(data) };
+  const where = { peer, group: group !== undefined };
+  return problems.length > 0 ? problems : { as, where, urls, token, ca, app, device, data: dataFolder(data) };
 }

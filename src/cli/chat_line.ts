@@ -12,7 +12,7 @@ export interface Paint {
   bad(text: string): string;
 }
 
-export const PLAIN: Paint = { dim: same, bold: same, name: same, good: same, bad: same };
+export const PLAIN: Paint = { dim: asIs, bold: asIs, name: asIs, good: asIs, bad: asIs };
 
 export const COLORS: Paint = {
   dim: (text) => `\x1b[2m${text}\x1b[22m`,
@@ -22,32 +22,50 @@ export const COLORS: Paint = {
   bad: (text) => `\x1b[31m${text}\x1b[39m`,
 };
 
+/** A conversation: with an account, or in a group (`peer` is its id). */
+export interface Where {
+  readonly peer: string;
+  readonly group: boolean;
+}
+
+/** What a conversation is called: `bob`, `#lunch`. */
+export type Title = (where: Where) => string;
+
 /** The lines of a conversation: `12:03 bob: hi`. */
 export class ChatLines {
   readonly #account: string;
   readonly #paint: Paint;
   readonly #clock: Pick<Clock, "now">;
   readonly #columns: () => number;
+  readonly #title: Title;
   #day = "";
 
   /** @param columns how wide the terminal is now; rows are broken by us, so that no text looks like another line */
-  constructor(account: string, paint: Paint, clock: Pick<Clock, "now">, columns: () => number = () => Infinity) {
+  constructor(
+    account: string,
+    paint: Paint,
+    clock: Pick<Clock, "now">,
+    columns: () => number = () => Infinity,
+    title: Title = ({ peer, group }) => group ? `#${peer}` : peer,
+  ) {
     this.#columns = columns;
+    this.#title = title;
     this.#account = account;
     this.#paint = paint;
     this.#clock = clock;
   }
 
-  /** A message of the inbox. `dest` is whom the person is talking to. */
-  message({ sendTime, sender, peer, group, own, body }: Message, dest: string): string {
-    const to = group ? ` in ${peer}` : own && peer !== dest ? ` → ${peer}` : "";
+  /** A message of the inbox. `now` is where the person is talking. */
+  message(message: Message, now: Where): string {
+    const { sendTime, sender, group, own, body } = message;
+    const to = same(message, now) ? "" : group ? ` in ${this.#title(message)}` : own ? ` → ${message.peer}` : "";
     return this.#line(Number(sendTime / 1_000_000n), `${sender}${to}`, own ? "" : "name", body, "");
   }
 
   /** A message of ours that is settled. */
-  sent({ createdMs, receipt, dest, body, state, error }: SentMessage, now: string): string {
+  sent({ createdMs, receipt, dest, group, body, state, error }: SentMessage, now: Where): string {
     const ms = receipt ? Number(receipt.sendTime / 1_000_000n) : createdMs;
-    const to = dest === now ? "" : ` → ${dest}`;
+    const to = this.#to({ peer: dest, group }, now);
     const end = state === "durable"
       ? this.#paint.good(" ✓")
       : this.#paint.bad(` ✗ not sent: ${error?.message ?? "unknown"}`);
@@ -55,14 +73,18 @@ export class ChatLines {
   }
 
   /** One that still waits, for the live part of the screen: without style, so that it can be cut. */
-  waiting({ createdMs, dest, body }: SentMessage, now: string): string {
-    const to = dest === now ? "" : ` → ${dest}`;
-    return `${time(createdMs)} ${this.#account}${to}: ${clean(body).replaceAll("\n", " ")} …`;
+  waiting({ createdMs, dest, group, body }: SentMessage, now: Where): string {
+    const who = this.#account + this.#to({ peer: dest, group }, now);
+    return `${time(createdMs)} ${clean(who)}: ${clean(body).replaceAll("\n", " ")} …`;
   }
 
   /** Something that is not a message. */
   note(text: string): string {
     return this.#paint.dim(`${time(this.#clock.now())} ${text}`);
+  }
+
+  #to(where: Where, now: Where): string {
+    return same(where, now) ? "" : ` → ${this.#title(where)}`;
   }
 
   #line(ms: number, who: string, style: "" | "name", body: string, end: string): string {
@@ -111,6 +133,11 @@ function two(number: number): string {
   return String(number).padStart(2, "0");
 }
 
-function same(text: string): string {
+function asIs(text: string): string {
   return text;
+}
+
+/** Is it the same conversation? */
+export function same(one: Where, other: Where): boolean {
+  return one.peer === other.peer && one.group === other.group;
 }

@@ -14,7 +14,7 @@ function pipe(server: FakeServer, options: Partial<ClientOptions> = {}) {
   const lines: string[] = [];
   const notes: string[] = [];
   const output = { line: (text: string) => void lines.push(text), note: (text: string) => void notes.push(text) };
-  const code = chatPipe(client, "bob", new ChatLines("ann", PLAIN, systemClock), input, output);
+  const code = chatPipe(client, { peer: "bob", group: false }, new ChatLines("ann", PLAIN, systemClock), input, output);
   return {
     input,
     code,

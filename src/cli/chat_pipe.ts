@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import type { ImError } from "../base/errors.ts";
 import type { PetrelClient } from "../sdk/client.ts";
 import type { SentMessage } from "../sdk/sent_message.ts";
-import { type ChatLines, clean } from "./chat_line.ts";
+import { type ChatLines, clean, type Where } from "./chat_line.ts";
 
 /** Lines that are read ahead of what is durable. */
 const AHEAD = 200;
@@ -19,7 +19,7 @@ export interface PipeOutput {
  */
 export async function chatPipe(
   client: PetrelClient,
-  dest: string,
+  where: Where,
   lines: ChatLines,
   input: NodeJS.ReadableStream,
   output: PipeOutput,
@@ -30,9 +30,9 @@ export async function chatPipe(
     } else if (state !== "closed") output.note(state);
   });
   client.on("sent", (message) => {
-    if (message.state !== "sending") output.line(lines.sent(message, dest));
+    if (message.state !== "sending") output.line(lines.sent(message, where));
   });
-  client.onMessage((message) => output.line(lines.message(message, dest)));
+  client.onMessage((message) => output.line(lines.message(message, where)));
   try {
     await client.login();
   } catch (thrown) {
@@ -47,7 +47,7 @@ export async function chatPipe(
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     if (client.state === "closed") break;
     if (line.trim() === "") continue;
-    sent.push(client.talk(dest, line));
+    sent.push(client.talk(where.peer, line, { group: where.group }));
     await settle(AHEAD);
   }
   await settle(0);

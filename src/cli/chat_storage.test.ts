@@ -4,7 +4,7 @@ import { tempDir } from "../../tests/support/temp.ts";
 import { chatFile, FileStorage } from "./chat_storage.ts";
 
 const message = (id: string) => ({ id, dest: "bob", group: false, type: 1, body: "hi", extra: "", createdMs: 5 });
-const position = { cursor: 7, epoch: "one", seen: ["9007199254740993"] };
+const position = { cursor: 7, epoch: "one", seen: ["9007199254740993"], groups: { g1: 3 } };
 
 test.each([
   ["kim", "ann", "terminal", "d/chat/ann.json"],

@@ -1,9 +1,11 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { ImError } from "../base/errors.ts";
-import { isName } from "../protocol/names.ts";
 import type { PetrelClient } from "../sdk/client.ts";
 import type { StateChange } from "../sdk/options.ts";
-import { type ChatLines, clean } from "./chat_line.ts";
+import { ChatCommands } from "./chat_commands.ts";
+import type { ChatGroups } from "./chat_groups.ts";
+import { type ChatLines, clean, type Where } from "./chat_line.ts";
+import { ReadMarks } from "./chat_reads.ts";
 import { ChatScreen, type Terminal } from "./chat_screen.ts";
 
 /** Messages that are shown while they wait. */
@@ -11,25 +13,17 @@ const SHOWN = 5;
 /** What waits may still leave when a person quits. */
 const LEAVE_MS = 1_500;
 
-const HELP = [
-  "Type a line and press Enter to send it.",
-  "  /to <account>   talk to somebody else",
-  "  /help           this text",
-  "  /quit           leave; so do Ctrl-C and Ctrl-D",
-  "  //text          sends /text",
-  "✓ means stored and synced on the server; … means on its way, also while offline.",
-].join("\n");
-
 /** A chat for a person at a terminal. Resolves with the exit code when they leave, or when the server ends it. */
 export function chatTerminal(
   client: PetrelClient,
-  dest: string,
+  where: Where,
   lines: ChatLines,
+  groups: ChatGroups,
   terminal: Terminal,
   clock: Clock,
 ): Promise<number> {
   return new Promise((resolve) => {
-    const chat = new TerminalChat(client, dest, lines, terminal, clock, resolve);
+    const chat = new TerminalChat(client, where, lines, groups, terminal, clock, resolve);
     chat.begin();
   });
 }
@@ -39,8 +33,11 @@ class TerminalChat {
   readonly #lines: ChatLines;
   readonly #screen: ChatScreen;
   readonly #clock: Clock;
+  readonly #groups: ChatGroups;
+  readonly #commands: ChatCommands;
+  readonly #reads: ReadMarks;
   readonly #ended: (code: number) => void;
-  #dest: string;
+  #where: Where;
   #state: StateChange = { state: "offline", why: undefined, retryInMs: undefined };
   #stateSince = 0;
   /** What was said about it last: attempts that fail in between are only shown live. */
@@ -50,33 +47,52 @@ class TerminalChat {
 
   constructor(
     client: PetrelClient,
-    dest: string,
+    where: Where,
     lines: ChatLines,
+    groups: ChatGroups,
     terminal: Terminal,
     clock: Clock,
     ended: (code: number) => void,
   ) {
     this.#client = client;
-    this.#dest = dest;
+    this.#where = where;
+    this.#groups = groups;
+    this.#reads = new ReadMarks(client, where);
     this.#lines = lines;
     this.#clock = clock;
     this.#ended = ended;
     const events = { line: (text: string) => this.#entered(text), quit: () => void this.#leave() };
-    this.#screen = new ChatScreen(terminal, `${dest}> `, events, clock);
+    this.#screen = new ChatScreen(terminal, this.#prompt, events, clock);
+    this.#commands = new ChatCommands(client, lines, groups, {
+      where: () => this.#where,
+      print: (text) => this.#screen.print(text),
+      go: (there) => this.#go(there),
+      quit: () => void this.#leave(),
+    });
   }
 
   begin(): void {
     const client = this.#client;
-    this.#screen.print(this.#lines.note(`talking to ${this.#dest}; /help says what else there is`));
+    this.#screen.print(this.#lines.note(`talking to ${this.#title}; /help says what else there is`));
     client.on("state", (change) => this.#changed(change));
     client.on("sent", (message) => {
       const show = this.#leaving ? message.state === "durable" : message.state !== "sending";
-      if (show) this.#screen.print(this.#lines.sent(message, this.#dest));
+      if (show) this.#screen.print(this.#lines.sent(message, this.#where));
       this.#showLive();
     });
     client.on("storage", ({ error }) => this.#screen.print(this.#lines.note(storageNote(error))));
     client.on("kicked", () => this.#stop("this account and device logged in somewhere else"));
-    client.onMessage((message) => this.#screen.print(this.#lines.message(message, this.#dest)));
+    client.onMessage((message) => {
+      if (message.group) void this.#groups.learn(message.peer);
+      this.#screen.print(this.#lines.message(message, this.#where));
+      this.#reads.shown(message);
+    });
+    client.on("group", (change) => void this.#commands.groupChanged(change));
+    client.on("skipped", ({ group, from, to }) => {
+      const title = this.#groups.title({ peer: group, group: true });
+      this.#screen.print(this.#lines.note(`${to - from + 1} messages in ${title} are not shown; /history has them`));
+    });
+    this.#groups.onChange(() => this.#screen.prompt(this.#prompt));
     client.login().catch((error: ImError) => this.#stop(error.message));
     client.on("closed", ({ error }) => this.#stop(error.message));
     this.#tick = this.#clock.every(1_000, () => this.#state.state === "offline" && this.#showLive());
@@ -86,33 +102,36 @@ class TerminalChat {
     if (this.#leaving || text.trim() === "") return;
     if (!text.startsWith("/")) this.#say(text);
     else if (text.startsWith("//")) this.#say(text.slice(1));
-    else this.#command(text.trim());
+    else void this.#commands.run(text.trim());
   }
 
   #say(text: string): void {
-    this.#client.talk(this.#dest, text);
+    const { peer, group } = this.#where;
+    this.#client.talk(peer, text, { group });
     this.#showLive();
   }
 
-  #command(text: string): void {
-    const [word, ...rest] = text.split(/\s+/);
-    const name = rest.join(" ");
-    if (word === "/quit" || word === "/q" || word === "/exit") void this.#leave();
-    else if (word === "/help") this.#screen.print(HELP);
-    else if (word !== "/to") this.#screen.print(`There is no command ${clean(word ?? "")}; /help lists them.`);
-    else if (!isName(name)) this.#screen.print("/to <account>: 1 to 60 characters, no spaces, none of , / | :");
-    else {
-      this.#dest = name;
-      this.#screen.prompt(`${name}> `);
-      this.#screen.print(this.#lines.note(`talking to ${name}`));
-      this.#showLive();
-    }
+  #go(there: Where): void {
+    this.#where = there;
+    this.#screen.prompt(this.#prompt);
+    this.#screen.print(this.#lines.note(`talking to ${this.#title}`));
+    this.#reads.at(there);
+    this.#showLive();
+  }
+
+  get #title(): string {
+    return clean(this.#groups.title(this.#where));
+  }
+
+  get #prompt(): string {
+    return `${this.#title}> `;
   }
 
   #changed(change: StateChange): void {
     this.#state = change;
     this.#stateSince = this.#clock.mono();
     if (change.state === "online") {
+      void this.#groups.load(this.#where);
       this.#screen.print(this.#lines.note(this.#connection === "lost" ? "online again" : "online"));
       this.#connection = "up";
     } else if (change.state === "offline" && this.#connection === "up" && change.why) {
@@ -125,7 +144,7 @@ class TerminalChat {
   /** What waits, and how it stands with the connection. */
   #showLive(): void {
     const waiting = this.#client.waiting;
-    const live = waiting.slice(0, SHOWN).map((message) => this.#lines.waiting(message, this.#dest));
+    const live = waiting.slice(0, SHOWN).map((message) => this.#lines.waiting(message, this.#where));
     if (waiting.length > SHOWN) live.push(`      and ${waiting.length - SHOWN} more …`);
     const status = this.#status();
     if (status !== "") live.push(status);
