@@ -47,6 +47,7 @@ test.each([
   ['{"position":{"cursor":-1,"epoch":"one","seen":[]}}'],
   ['{"position":{"cursor":1,"epoch":"one"}}'],
   ['{"position":{"cursor":1,"epoch":"one","seen":["x"]}}'],
+  ['{"position":{"cursor":1,"epoch":"one","seen":[],"groups":{"g1":"7"}}}'],
   ['{"messages":[{"id":1}]}'],
   ['{"messages":7}'],
 ])("a file that says %s is not guessed at", async (text) => {

@@ -10,7 +10,7 @@ import type { SavedMessage } from "./storage.ts";
 const message = (id: string, more: Partial<SavedMessage> = {}): SavedMessage => (
   { id, dest: "ann", group: false, type: 1, body: `body ${id}`, extra: "", createdMs: 7, ...more }
 );
-const position = { cursor: 3, epoch: "one", seen: ["11", "12"] };
+const position = { cursor: 3, epoch: "one", seen: ["11", "12"], groups: { g1: 4 } };
 const ids = async (storage: IndexedDbStorage) => ((await storage.load()).messages ?? []).map(({ id }) => id);
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(() => undefined, (error: unknown) => error instanceof ImError ? error.code : error);
@@ -64,7 +64,10 @@ describe("IndexedDbStorage", () => {
     ]);
   });
 
-  test("what is in there and no message or position of ours is left out", async () => {
+  test.each([
+    [{ cursor: "3", epoch: "one", seen: [] }],
+    [{ cursor: 3, epoch: "one", seen: [], groups: { g1: "4" } }],
+  ])("what is in there and no message or position of ours is left out: %j", async (stored) => {
     const { it, inner } = databases();
     const storage = new IndexedDbStorage("ann", it);
     await storage.saveMessage(message("a"));
@@ -72,7 +75,7 @@ describe("IndexedDbStorage", () => {
       const request = inner.open("ann", 1);
       request.addEventListener("success", () => {
         const transaction = request.result.transaction(["state", "messages"], "readwrite");
-        transaction.objectStore("state").put({ cursor: "3", epoch: "one", seen: [] }, "position");
+        transaction.objectStore("state").put(stored, "position");
         transaction.objectStore("messages").put({ id: "x", dest: 1 });
         transaction.addEventListener("complete", () => resolve());
       });

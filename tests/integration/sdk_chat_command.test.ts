@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import process from "node:process";
+import { findSecret, signToken } from "../../src/cli/token.ts";
+import { PetrelClient } from "../../src/sdk/client.ts";
 import { type Child, ROOT, RUNTIME, start, startScript } from "../support/processes.ts";
 import { freePort } from "../support/free_port.ts";
 import { type TempDir, tempDir } from "../support/temp.ts";
@@ -66,9 +68,30 @@ test(
   SECONDS,
 );
 
+test("petrel chat --group talks in a group; whoever is in it hears it", async () => {
+  await using dir = await tempDir();
+  const { server, ws, tcp } = await dev(dir);
+  await using _server = server;
+  const secret = findSecret(dir.path)!;
+  const client = new PetrelClient({ url: ws, token: () => signToken("bob", "kim", 1, secret) });
+  const heard: string[] = [];
+  client.onMessage(({ sender, body, peer }) => void heard.push(`${sender} in ${peer}: ${body}`));
+  await client.login();
+  const group = await client.groups.create({ name: "Lunch", members: ["ann"] });
+  const args = ["chat", "--as", "ann", "--group", group, "--url", tcp, "--data", dir.path];
+  await using chat = await shell(`echo noon? | ${petrel(...args)}`);
+  expect(await chat.exited).toEqual({ code: 0, signal: null });
+  expect(chat.stdout).toMatch(/^\d\d:\d\d ann: noon\? ✓\n$/);
+  while (heard.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(heard).toEqual([`ann in ${group}: noon?`]);
+  await client.close();
+}, SECONDS);
+
 test.each([
   [["chat"], 2, "--as is missing"],
   [["chat", "--as", "ann", "--to", "bob", "--data", "/nonexistent"], 2, "start `petrel dev` first, or give --token"],
+  [["chat", "--as", "ann", "--to", "bob", "--group", "g1"], 2, "--to and --group: give one of them"],
+  [["chat", "--as", "ann", "--group", "a/b"], 2, '--group is "a/b"'],
   [["chat", "--as", "ann", "--to", "bob", "--url", "http://x"], 2, "expected ws://host:port"],
   [["chatt"], 2, "did you mean chat?"],
 ])("petrel %j ends with %d and says why", async (args, code, hint) => {
