@@ -1,7 +1,7 @@
-/** Writes the table of settings in README.md, between its two marks, from the schema that reads them. */
+/** Writes the table of settings in README.md, between its two marks, from the schemas that read them. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DevSettings } from "../src/cli/dev_settings.ts";
+import { ROLE_SETTINGS } from "../src/cli/role_settings.ts";
 import { settingsTable } from "../src/cli/settings_help.ts";
 import { checkMain } from "./check_main.ts";
 
@@ -23,7 +23,7 @@ export function withTable(readme: string, table: string): string | undefined {
 
 async function fresh(root: string): Promise<{ before: string; after: string | undefined }> {
   const before = await readFile(join(root, "README.md"), "utf8").catch(() => ""); // then it has no place for the table
-  return { before, after: withTable(before, settingsTable(DevSettings)) };
+  return { before, after: withTable(before, settingsTable(ROLE_SETTINGS)) };
 }
 
 async function check(root: string): Promise<{ problems: string[] }> {

@@ -24,7 +24,7 @@ test("the banner has URLs to click, commands to paste, and says what Success mea
     http: "http://localhost:8000",
     ws: "ws://localhost:8000",
     tcp: "tcp://localhost:8001",
-    data: "./data",
+    messages: "./data/messages.db",
     tokens: [{ account: "ann", token: "t1" }, { account: "bob", token: "t2" }],
     command: "bun run petrel",
     startMs: 47,

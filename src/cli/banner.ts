@@ -7,7 +7,8 @@ export interface BannerFacts {
   readonly ws: string;
   /** Of the HTTP socket, as a word for a shell; undefined: HTTP has a port. */
   readonly unixPath?: string | undefined;
-  readonly data: string;
+  /** Where messages are kept. */
+  readonly messages: string;
   readonly sync: "full" | "normal";
   readonly tokens: readonly { readonly account: string; readonly token: string }[];
   /** Does the chat page give tokens to everybody? */
@@ -38,7 +39,7 @@ export function banner(facts: BannerFacts, colors: boolean): string {
       : [`  Health      curl --unix-socket ${facts.unixPath} http://localhost/ready`]),
     `  WebSocket   ${facts.ws}`,
     `  TCP         ${facts.tcp}`,
-    `  Messages    ${facts.data}/messages.db`,
+    `  Messages    ${facts.messages}`,
     facts.sync === "full"
       ? `  Promise     Success means committed and synced to disk`
       : `  Promise     ${bold("Success means committed, not synced")}: a power cut may take the last messages`,

@@ -20,6 +20,11 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     load: async () => (await import("./dev.ts")).devMain,
   },
   {
+    name: "royal",
+    what: "Starts the message store by itself, for chat servers to ask over HTTP",
+    load: async () => (await import("./royal.ts")).royalMain,
+  },
+  {
     name: "chat",
     what: "Chats in the terminal, or sends what is piped in",
     load: async () => (await import("./chat.ts")).chatMain,

@@ -11,9 +11,11 @@ import { DevSettings } from "./dev_settings.ts";
 import { startDev, startProblem } from "./dev_system.ts";
 import { isLoopback } from "./host_port.ts";
 import { openLog } from "./log.ts";
+import { messagesAt } from "./messages_at.ts";
 import { keepSecret } from "./secret.ts";
 import { readSettings } from "./settings.ts";
 import { settingsHelp } from "./settings_help.ts";
+import { stopSignal } from "./stop_signal.ts";
 
 const HELP = `petrel dev: everything in one process
 
@@ -33,7 +35,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
     console.log(HELP + settingsHelp(DevSettings));
     return 0;
   }
-  const read = readSettings(args, process.env, (path) => readFileSync(path, "utf8"));
+  const read = readSettings(DevSettings, args, process.env, (path) => readFileSync(path, "utf8"));
   if ("problems" in read) {
     for (const problem of read.problems) console.error(problem);
     console.error("petrel dev --help lists all settings");
@@ -67,7 +69,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
       ws: reachable(system.ws, settings.http),
       tcp: reachable(system.tcp, settings.tcp),
       unixPath: settings.http.unix && quoted(settings.http.unix),
-      data: settings.data,
+      messages: messagesAt(settings),
       sync: settings.sync,
       tokens,
       demo,
@@ -111,21 +113,4 @@ function reachable(url: string, { hostname }: ListenAt): string {
 /** A word for a POSIX shell. */
 function quoted(word: string): string {
   return /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/** A terminal's Ctrl-C may arrive twice at once, from the terminal and from the package runner. */
-const ECHO_MS = 500;
-
-/** The first signal asks for a graceful stop, a later one ends the process at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let askedMs: number | undefined;
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.on(name, () => {
-        if (askedMs !== undefined && systemClock.mono() - askedMs > ECHO_MS) process.exit(130);
-        askedMs ??= systemClock.mono();
-        resolve();
-      });
-    }
-  });
 }

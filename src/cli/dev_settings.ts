@@ -1,16 +1,12 @@
 import { z } from "zod";
 import { isName } from "../protocol/names.ts";
 import { parseIpRanges } from "../comm/ip_range.ts";
+import type { ListenAt } from "../comm/ports.ts";
 import { isLoopback, parseAddress } from "./host_port.ts";
-import { LOG_LEVELS } from "./log.ts";
+import { weakSecret } from "./secret.ts";
 import { oneOf, setting, wholeNumber } from "./setting.ts";
-
-/** KIM's built-in secret: everybody can sign with it. */
-const WELL_KNOWN_SECRET = "jwt-1sNzdiSgnNuxyq2g7xml2JvLArU";
-/** RFC 7518 section 3.2: a key of HS256 has at least the size of its hash. */
-const SECRET_BYTES = 32;
-
-const ADDRESS = "host:port, IPv6 in brackets: [::1]:8000, or unix:/path";
+import { ADDRESS, STORE_SETTINGS, WHO_MAY_ASK } from "./store_settings.ts";
+import { TLS_SETTINGS, tlsProblem } from "./tls_settings.ts";
 
 /** The settings of `petrel dev`: every role in one process. */
 export const DevSettings = z.strictObject({
@@ -28,16 +24,7 @@ export const DevSettings = z.strictObject({
     ADDRESS,
     parseAddress,
   ),
-  tlsCert: setting(
-    { value: "file", help: "Serves HTTPS, wss and TLS on TCP with this certificate (PEM, its chain behind it)" },
-    "a file",
-    (text) => text || undefined,
-  ),
-  tlsKey: setting(
-    { value: "file", help: "The certificate's key (PEM, not encrypted); both files are read again when they change" },
-    "a file",
-    (text) => text || undefined,
-  ),
+  ...TLS_SETTINGS,
   trustedProxies: setting(
     {
       value: "list",
@@ -56,34 +43,24 @@ export const DevSettings = z.strictObject({
     "URLs like wss://a.example or tls://a.example:8001, joined by commas",
     parseClientUrls,
   ),
-  data: setting(
-    { value: "folder", preset: "./data", help: "Messages and the token secret made for development" },
-    "a folder",
-    (text) => text || undefined,
-  ),
-  sync: setting(
+  ...STORE_SETTINGS,
+  royalUrl: setting(
     {
-      value: "full|normal",
-      preset: "full",
-      help: "full: an answer means synced to disk; normal: committed only, a power cut may take the last ones",
+      value: "url",
+      help: "Messages are kept by `petrel royal` there, e.g. http://localhost:8080, in place of a store of its own",
     },
-    "full or normal",
-    oneOf(["full", "normal"]),
+    "http://host:port or https://host:port",
+    (text) => /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text) ? text : undefined,
   ),
-  log: setting(
-    { value: "level", preset: "info", help: `What is logged: ${LOG_LEVELS.join(", ")}` },
-    `one of ${LOG_LEVELS.join(", ")}`,
-    oneOf(LOG_LEVELS),
+  royal: setting(
+    { value: "host:port", help: "Answers at this address as `petrel royal` does, beside everything else" },
+    ADDRESS,
+    parseAddress,
   ),
   serviceId: setting(
     { value: "name", preset: "gate01", help: "Name of this gateway; one of its kind in a cluster" },
     "a name: 1 to 60 characters, no spaces, none of , / | :",
     (text) => isName(text) ? text : undefined,
-  ),
-  node: setting(
-    { value: "number", preset: "0", help: "Node number in message ids, 0 to 1023; no two processes share one" },
-    "a whole number from 0 to 1023",
-    wholeNumber(0, 1023),
   ),
   tokenSecret: setting(
     {
@@ -93,20 +70,6 @@ export const DevSettings = z.strictObject({
     },
     "a secret that is not empty",
     (text) => text || undefined,
-  ),
-  databaseUrl: setting(
-    {
-      value: "url",
-      secret: true,
-      help: "postgres://user:password@host/database; without it SQLite in the data folder",
-    },
-    "postgres://user:password@host/database",
-    (text) => /^postgres(ql)?:\/\/./.test(text) && URL.canParse(text) ? text : undefined,
-  ),
-  inboxGroup: setting(
-    { value: "number", preset: "500", help: "Groups with more members are large: their messages get no inbox rows" },
-    "a whole number from 1 to 2000",
-    wholeNumber(1, 2_000),
   ),
   devices: setting(
     { value: "number", preset: "16", help: "Devices of one account online at once; 1 is KIM's rule" },
@@ -148,26 +111,34 @@ export const DevSettings = z.strictObject({
     (text) => text,
   ),
 }).superRefine((settings, ctx) => {
-  const { http, tcp, tokenSecret, tlsCert, tlsKey } = settings;
+  const { http, tcp, tokenSecret } = settings;
   const problem = (key: string, message: string) => ctx.addIssue({ code: "custom", path: [key], message });
   if (http.port !== 0 && http.port === tcp.port && http.hostname === tcp.hostname) {
     problem("tcp", "expected another address than http has");
   }
   if (http.unix !== undefined && http.unix === tcp.unix) problem("tcp", "expected another path than http has");
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    if (tlsCert === undefined) problem("tlsKey", "it needs the certificate too: PETREL_TLS_CERT");
-    else problem("tlsCert", "it needs its key too: PETREL_TLS_KEY");
-  } else if (tlsCert !== undefined && http.unix !== undefined && tcp.unix !== undefined) {
-    problem("tlsCert", "nothing would use it: unix sockets have no TLS");
+  const tls = tlsProblem(settings, [http, tcp]);
+  if (tls) problem(...tls);
+  const { royal, royalUrl, databaseUrl, clusterSecret, kimPeers } = settings;
+  if (royalUrl !== undefined && databaseUrl !== undefined) problem("royalUrl", "expected it or a database, not both");
+  if (royalUrl !== undefined && royal !== undefined) {
+    problem("royal", "expected no store of another's: PETREL_ROYAL_URL");
   }
-  if (tokenSecret === undefined || isLoopback(http.hostname) && isLoopback(tcp.hostname)) return;
-  if (tokenSecret === WELL_KNOWN_SECRET) problem("tokenSecret", "everybody knows this one; it only works on localhost");
-  else if (new TextEncoder().encode(tokenSecret).length < SECRET_BYTES) {
-    problem("tokenSecret", `expected ${SECRET_BYTES} bytes or more, unless all addresses are on localhost`);
-  }
+  if (royal !== undefined && clusterSecret === undefined && kimPeers === undefined) problem("royal", WHO_MAY_ASK);
+  const open = [http, tcp].some(({ hostname }) => !isLoopback(hostname));
+  const weak = tokenSecret !== undefined && open ? weakSecret(tokenSecret) : undefined;
+  if (weak !== undefined) problem("tokenSecret", weak);
+  const weaker = clusterSecret !== undefined && isReachable(royal, royalUrl) ? weakSecret(clusterSecret) : undefined;
+  if (weaker !== undefined) problem("clusterSecret", weaker);
 });
 
 export type DevSettings = z.infer<typeof DevSettings>;
+
+/** Is this secret used beyond this machine? */
+function isReachable(royal: ListenAt | undefined, royalUrl: string | undefined): boolean {
+  if (royal !== undefined) return royal.unix === undefined && !isLoopback(royal.hostname);
+  return royalUrl !== undefined && !isLoopback(new URL(royalUrl).hostname.replace(/^\[|\]$/g, ""));
+}
 
 function parseClientUrls(text: string): readonly string[] | undefined {
   const urls = text.split(",").map((one) => one.trim());

@@ -11,6 +11,7 @@ import { Server } from "../comm/server.ts";
 import { MemoryLink } from "../container/memory_link.ts";
 import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
 import { Batcher } from "../message/batcher.ts";
+import { RoomChanges } from "../message/room_changes.ts";
 import { type Hmac, makeToken } from "../protocol/claims.ts";
 import type { ClientChannel } from "../services/gateway/client_channel.ts";
 import { GatewayClients } from "../services/gateway/clients.ts";
@@ -18,6 +19,7 @@ import { GATEWAY_DEFAULTS } from "../services/gateway/config.ts";
 import { Gateway } from "../services/gateway/gateway.ts";
 import { upgradeRoute } from "../services/gateway/upgrade.ts";
 import { LogicServer } from "../services/logic/logic.ts";
+import { RoomWatch } from "../services/logic/room/watch.ts";
 import { monitorApp } from "../services/monitor/app.ts";
 import { pageApp } from "../services/page/app.ts";
 import { demoTokenApp } from "../services/page/demo_token.ts";
@@ -27,6 +29,7 @@ import { MemorySessionStore } from "../session/memory.ts";
 import { readFaults } from "./faults.ts";
 import { pageLoader } from "./load_page.ts";
 import { openStore } from "./open_store.ts";
+import { royalHttp } from "./royal_http.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
 import { TlsFiles } from "./tls_files.ts";
@@ -54,10 +57,18 @@ export interface DevConfig {
   readonly public?: readonly string[] | undefined;
   readonly drainMs: number;
   readonly fault: string | undefined;
+  /** A `petrel royal` that keeps the messages; default undefined: this process does. */
+  readonly royalUrl?: string | undefined;
+  readonly clusterSecret?: string | undefined;
   /** Default undefined: SQLite in the data folder. */
   readonly database?: string | undefined;
   /** Members a group may have before it is large; default 500. */
   readonly inboxGroup?: number | undefined;
+  /** Messages older than so many days are removed; default 0: none. */
+  readonly retentionDays?: number | undefined;
+  /** Answers as `petrel royal` does at this address; default undefined: nowhere. */
+  readonly royal?: ListenAt | undefined;
+  readonly kimPeers?: ((ip: string) => boolean) | undefined;
   /** May anybody have a token for any name, as the chat page needs it? Default: no. */
   readonly demo?: boolean;
   /** Deadlines other than the usual ones; for tests. */
@@ -107,10 +118,10 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     ? undefined
     : stack.use(await TlsFiles.open({ cert: tlsCert, key: tlsKey }, { clock, log, metrics }));
   const faults = readFaults(config.fault, clock);
-  const { data, sync, node, database, inboxGroup = 500 } = config;
-  const opened = stack.use(
-    await openStore({ database, data, sync, node, inboxGroup, faults: faults.store }, { clock, log, metrics }),
-  );
+  const { data, sync, node, database, inboxGroup = 500, retentionDays = 0, royalUrl, clusterSecret } = config;
+  const changes = new RoomChanges(crypto.randomUUID());
+  const kept = { royalUrl, clusterSecret, database, data, sync, node, inboxGroup, retentionDays, faults: faults.store };
+  const opened = stack.use(await openStore(kept, { clock, log, metrics, changes }));
   const { store } = opened;
   const batcher = stack.use(new Batcher(store, { clock, metrics }));
   const generations = new Snowflake(clock, config.node, snowflakeAt(clock.now()));
@@ -125,6 +136,9 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     afterReply: faults.afterReply,
   });
   stack.defer(() => logic.drained());
+  stack.defer(() => opened.hurry()); // all clients are gone by now
+  const { roomChanges: since } = opened;
+  stack.use(new RoomWatch({ clock, log, since, changed: (change) => logic.roomChanged(change) }));
 
   const hmac = runtime.hmacSha256(new TextEncoder().encode(config.secret));
   const { serviceId, messageRate, connectionsPerIp, origins, drainMs } = config;
@@ -192,6 +206,11 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   const fetch: Fetch = (request, env) => app.fetch(request, env);
   const http = await runtime.serveHttp({ ...config.http, ...options }, isProxy ? behindProxies(isProxy, fetch) : fetch);
   server.listening(http);
+  if (config.royal) {
+    const { serve } = royalHttp(config, { clock, log, metrics, opened, changes });
+    const royal = stack.use(await serve({ ...config.royal, ...options }, runtime.serveHttp));
+    log.info("the store answers", { royal: royal.url });
+  }
   log.info("started", { http: http.url, tcp: tcp.url, data: config.data, sync: config.sync });
 
   const running = stack.move();

@@ -1,11 +1,20 @@
+import { hmacSha256 } from "#runtime";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { ImStore, StoreHealth } from "../message/message_store.ts";
 import { migratePostgres, openPostgresStore } from "../message/postgres.ts";
+import { RetentionJob } from "../message/retention_job.ts";
+import type { RoomChanges, RoomChangesPage } from "../message/room_changes.ts";
+import { RoyalStore } from "../message/royal.ts";
 import { openSqliteStore } from "../message/sqlite.ts";
+import { type SignedRequest, signRequest } from "../message/store_signature.ts";
 
 export interface StoreConfig {
+  /** `http://…` of a `petrel royal` that keeps the messages; undefined: this process does. */
+  readonly royalUrl?: string | undefined;
+  /** Signs requests to it. */
+  readonly clusterSecret?: string | undefined;
   /** `postgres://…`; undefined: SQLite in the data folder. */
   readonly database: string | undefined;
   readonly data: string;
@@ -13,16 +22,30 @@ export interface StoreConfig {
   readonly node: number;
   /** A group with more members is large. */
   readonly inboxGroup: number;
+  /** Messages older than so many days are removed; 0: none. */
+  readonly retentionDays: number;
   /** Faults of SQLite (message/sqlite/faults.ts); undefined: none can be injected. */
   readonly faults: string | undefined;
+}
+
+interface OpenDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Changes of large groups in this process, for a store of its own. */
+  readonly changes: RoomChanges;
 }
 
 /** A store, and what a process has to know of it. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: ImStore;
   health(): StoreHealth;
-  /** Resolves when the process must end; of a PostgreSQL store never. */
+  /** Resolves when the process must end; only SQLite cannot go on by itself. */
   readonly failed: Promise<Error>;
+  /** Changes of large groups that no chat server made, since `after` (message/room_changes.ts). */
+  roomChanges(after: string): Promise<RoomChangesPage>;
+  /** A stop has begun and nobody can be told anything any more: unknown outcomes are waited for no longer than 4 s. */
+  hurry(): void;
   /** For tests, SQLite only. */
   inject(faults: string): Promise<void>;
 }
@@ -31,29 +54,48 @@ export interface OpenedStore extends AsyncDisposable {
  * Opens the message store that the settings name; a PostgreSQL schema is brought up to date first.
  * @throws {ImError} CONFIG
  */
-export async function openStore(
-  config: StoreConfig,
-  deps: { readonly clock: Clock; readonly log: Logger; readonly metrics: Metrics },
-): Promise<OpenedStore> {
-  const { clock, log, metrics } = deps;
-  const { database: url, node, inboxGroup } = config;
-  if (url === undefined) {
-    const { data: directory, sync, faults } = config;
-    const store = await openSqliteStore({ directory, sync, clock, node, inboxGroup, metrics, logger: log, faults });
-    return {
-      store,
-      health: () => store.health(),
-      failed: store.failed,
-      inject: (text) => store.inject(text),
-      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-    };
-  }
+export async function openStore(config: StoreConfig, deps: OpenDeps): Promise<OpenedStore> {
+  const { royalUrl, database } = config;
+  if (royalUrl !== undefined) return openRoyal(royalUrl, config.clusterSecret, deps);
+  await using stack = new AsyncDisposableStack();
+  const opened = database === undefined ? await openSqlite(config, deps) : await openPostgres(database, config, deps);
+  stack.use(opened.store);
+  if (config.retentionDays > 0) stack.use(new RetentionJob(opened.store, config.retentionDays, deps));
+  const running = stack.move();
+  return {
+    ...opened,
+    roomChanges: (after) => Promise.resolve(deps.changes.since(after)),
+    hurry() {},
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+type OwnStore = Pick<OpenedStore, "health" | "failed" | "inject"> & { readonly store: ImStore };
+
+async function openSqlite(config: StoreConfig, { clock, log, metrics }: OpenDeps): Promise<OwnStore> {
+  const { data: directory, sync, node, inboxGroup, faults } = config;
+  const store = await openSqliteStore({ directory, sync, clock, node, inboxGroup, metrics, logger: log, faults });
+  return { store, health: () => store.health(), failed: store.failed, inject: (text) => store.inject(text) };
+}
+
+async function openPostgres(url: string, config: StoreConfig, { clock, log }: OpenDeps): Promise<OwnStore> {
   for (const step of await migratePostgres({ url, clock, log })) log.info("database migrated", { step });
+  const { node, inboxGroup } = config;
   const store = await openPostgresStore({ url, node, inboxGroup, clock, log });
+  return { store, health: () => store.health(), failed: new Promise(() => {}), inject: () => Promise.resolve() };
+}
+
+function openRoyal(url: string, secret: string | undefined, { clock, log, metrics }: OpenDeps): OpenedStore {
+  const hmac = secret === undefined ? undefined : hmacSha256(new TextEncoder().encode(secret));
+  const sign = hmac && ((request: SignedRequest) => signRequest(hmac, clock.now(), request));
+  const store = new RoyalStore({ url, sign, clock, log });
+  metrics.gauge("petrel_store_writable", "1 while messages can be stored", () => store.health().writable ? 1 : 0);
   return {
     store,
     health: () => store.health(),
     failed: new Promise(() => {}),
+    roomChanges: (after) => store.roomChanges(after),
+    hurry: () => store.hurry(),
     inject: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -35,3 +35,15 @@ function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Arr
   chmodSync(secretFile(dataFolder), 0o600);
   return made;
 }
+
+/** KIM's built-in secret: everybody can sign with it. */
+const WELL_KNOWN = "jwt-1sNzdiSgnNuxyq2g7xml2JvLArU";
+/** RFC 7518 section 3.2: a key of HS256 has at least the size of its hash. */
+const SECRET_BYTES = 32;
+
+/** Why a secret is none beyond this machine; undefined: it is one. */
+export function weakSecret(secret: string): string | undefined {
+  if (secret === WELL_KNOWN) return "everybody knows this one; it only works on localhost";
+  if (new TextEncoder().encode(secret).length >= SECRET_BYTES) return undefined;
+  return `expected ${SECRET_BYTES} bytes or more, unless all addresses are on localhost`;
+}

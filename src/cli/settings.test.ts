@@ -2,6 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { DevSettings } from "./dev_settings.ts";
 import { didYouMean } from "./did_you_mean.ts";
 import { formatHostPort, isLoopback, parseHostPort } from "./host_port.ts";
+import { RoyalSettings } from "./royal_settings.ts";
+import { WHO_MAY_ASK } from "./store_settings.ts";
+import { ROLE_SETTINGS } from "./role_settings.ts";
 import { readSettings } from "./settings.ts";
 import { settingsHelp, settingsTable } from "./settings_help.ts";
 import { withTable } from "../../scripts/gen_settings_table.ts";
@@ -13,7 +16,7 @@ interface From {
 }
 
 function read({ argv = [], env = {}, file }: From) {
-  return readSettings(file === undefined ? argv : ["--config", "petrel.json", ...argv], env, (path) => {
+  return readSettings(DevSettings, file === undefined ? argv : ["--config", "petrel.json", ...argv], env, (path) => {
     if (path !== "petrel.json") throw new Error(`ENOENT: ${path}`);
     return typeof file === "string" ? file : JSON.stringify(file);
   });
@@ -48,6 +51,11 @@ describe("readSettings", () => {
       tokenSecret: undefined,
       databaseUrl: undefined,
       inboxGroup: 500,
+      retentionDays: 0,
+      clusterSecret: undefined,
+      kimPeers: undefined,
+      royalUrl: undefined,
+      royal: undefined,
       devices: 16,
       messageRate: 0,
       connectionsPerIp: 0,
@@ -224,9 +232,10 @@ describe("help", () => {
   });
 
   test("and the table of README.md the same, between its marks", () => {
-    const table = settingsTable(DevSettings);
-    expect(table).toContain("| `PETREL_SYNC` | `--sync` | `full` | full: an answer");
-    expect(table.split("\n").length).toBe(Object.keys(DevSettings.shape).length + 3);
+    const table = settingsTable(ROLE_SETTINGS);
+    expect(table).toMatch(/\| `PETREL_SYNC` \| `--sync` \| `full` \| full: an answer.* \| dev, royal \|/);
+    expect(table).toMatch(/\| `PETREL_ROYAL` \| `--royal` \| `localhost:8080` .* \| royal \|/);
+    expect(table).toMatch(/\| `PETREL_ROYAL` \| `--royal` \| {2}\| .* \| dev \|/);
     const readme =
       "# a\n<!-- settings: written by scripts/gen_settings_table.ts -->\nOUTDATED\n<!-- end of settings -->\nb";
     const fresh = withTable(readme, table)!;
@@ -234,5 +243,39 @@ describe("help", () => {
     expect(fresh.endsWith("\nb") && fresh.startsWith("# a\n") && !fresh.includes("OUTDATED")).toBe(true);
     expect(withTable(fresh, table)).toBe(fresh);
     expect(withTable("# no place", table)).toBeUndefined();
+  });
+
+  test("royal wants to know who may ask it, and a real secret beyond this machine", () => {
+    const royal = (...argv: string[]) => {
+      const result = readSettings(RoyalSettings, argv, {}, () => "");
+      return "problems" in result ? result.problems : [];
+    };
+    expect(royal()).toEqual([`PETREL_CLUSTER_SECRET: ${WHO_MAY_ASK}`]);
+    expect(royal("--cluster-secret=short")).toEqual([]);
+    expect(royal("--kim-peers=10.0.0.0/8")).toEqual([]);
+    expect(royal("--cluster-secret=short", "--royal=:8080")).toEqual([
+      "--cluster-secret: expected 32 bytes or more, unless all addresses are on localhost",
+    ]);
+    expect(royal("--cluster-secret=jwt-1sNzdiSgnNuxyq2g7xml2JvLArU", "--royal=:8080")).toEqual([
+      "--cluster-secret: everybody knows this one; it only works on localhost",
+    ]);
+    expect(royal("--cluster-secret=0123456789abcdef0123456789abcdef", "--royal=:8080")).toEqual([]);
+    expect(royal("--cluster-secret=a", "--kim-peers=somewhere")[0]).toContain("--kim-peers");
+  });
+
+  test("a variable of another role is no problem, one of none is", () => {
+    const read = (env: Record<string, string>) => readSettings(RoyalSettings, ["--kim-peers=unix"], env, () => "");
+    expect("settings" in read({ PETREL_HTTP: "localhost:1" })).toBe(true);
+    expect(read({ PETREL_HTPP: "1" })).toEqual({ problems: ["Unknown variable PETREL_HTPP"] });
+  });
+
+  test("dev keeps messages in one place, and its own royal needs to know who may ask", () => {
+    const url = "http://localhost:8080";
+    expect(problems({ argv: ["--royal-url", url, "--database-url=postgres://a/b"] })[0]).toContain("not both");
+    expect(problems({ argv: ["--royal-url", url, "--royal=:8080", "--kim-peers=unix"] })[0]).toContain("--royal");
+    expect(problems({ argv: ["--royal=localhost:8080"] })[0]).toContain(WHO_MAY_ASK);
+    expect(problems({ argv: ["--royal-url=http://far.example:1", "--cluster-secret=short"] })[0]).toContain("32 bytes");
+    expect(problems({ argv: ["--royal-url", url, "--cluster-secret=short"] })).toEqual([]);
+    expect(problems({ argv: ["--royal-url=ftp://a"] })[0]).toContain("--royal-url");
   });
 });

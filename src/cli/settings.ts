@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
-import { DevSettings } from "./dev_settings.ts";
+import type { z } from "zod";
 import { didYouMean } from "./did_you_mean.ts";
-import { type NamedSetting, namedSettings } from "./setting.ts";
+import { everySetting } from "./role_settings.ts";
+import { type NamedSetting, namedSettings, type SettingsSchema } from "./setting.ts";
 
 /** Settings that can be used, or every problem there is, each a line for a person. */
 export type SettingsResult<T> = { readonly settings: T } | { readonly problems: readonly string[] };
@@ -14,16 +15,17 @@ interface Given {
 }
 
 /**
- * The settings of `petrel dev`: flags win over `PETREL_…` variables over the JSON file named by `--config` over
- * defaults. Unknown flags, variables and keys are problems. An empty variable counts as none. `readFile` gives a
+ * The settings of a role: flags win over `PETREL_…` variables over the JSON file named by `--config` over
+ * defaults. Unknown flags, variables and keys are problems, but not those of another role. An empty variable counts as none. `readFile` gives a
  * file's text or throws.
  */
-export function readSettings(
+export function readSettings<S extends SettingsSchema>(
+  schema: S,
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string,
-): SettingsResult<DevSettings> {
-  const known = namedSettings(DevSettings);
+): SettingsResult<z.infer<S>> {
+  const known = namedSettings(schema);
   const problems: string[] = [];
   const flags = readFlags(argv, known, problems);
   const file = flags.config === undefined
@@ -32,7 +34,7 @@ export function readSettings(
   const given = new Map([...file, ...readVariables(env, known, problems), ...flags.given]);
 
   const input = Object.fromEntries([...given].map(([key, { value }]) => [key, value]));
-  const result = DevSettings.safeParse(input);
+  const result = schema.safeParse(input);
   for (const { path, message } of result.error?.issues ?? []) {
     const setting = known.find(({ key }) => key === path[0]);
     const at = setting && given.get(setting.key);
@@ -78,12 +80,13 @@ function readVariables(
   problems: string[],
 ): Map<string, Given> {
   const names = known.map(({ variable }) => variable);
+  const others = everySetting().variables;
   const given = new Map<string, Given>();
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith("PETREL_")) continue;
     const setting = known.find(({ variable }) => variable === name);
-    if (!setting) problems.push(`Unknown variable ${name}${didYouMean(name, names)}`);
-    else if (value) given.set(setting.key, { value, source: name });
+    if (!setting && !others.has(name)) problems.push(`Unknown variable ${name}${didYouMean(name, names)}`);
+    else if (setting && value) given.set(setting.key, { value, source: name });
   }
   return given;
 }
@@ -107,9 +110,11 @@ function readConfig(
     return given;
   }
   const keys = known.map(({ key }) => key);
+  const others = everySetting().keys;
   for (const [key, value] of Object.entries(content)) {
-    if (!keys.includes(key)) problems.push(`Unknown key ${key} in ${path}${didYouMean(key, keys)}`);
-    else given.set(key, { value: Array.isArray(value) ? value.join(",") : value, source: `${key} in ${path}` });
+    if (keys.includes(key)) {
+      given.set(key, { value: Array.isArray(value) ? value.join(",") : value, source: `${key} in ${path}` });
+    } else if (!others.has(key)) problems.push(`Unknown key ${key} in ${path}${didYouMean(key, keys)}`);
   }
   return given;
 }

@@ -17,15 +17,20 @@ export function settingsHelp(schema: SettingsSchema): string {
   }).join("\n");
 }
 
-/** The same as a table in Markdown, for README.md. */
-export function settingsTable(schema: SettingsSchema): string {
-  const rows = namedSettings(schema).map(({ flag, variable, text }) => [
-    `\`${variable}\``,
-    `\`${flag}\``,
-    text.preset === undefined ? "" : `\`${text.preset}\``,
-    text.help.replaceAll("|", "\\|"),
-  ]);
-  rows.push(["", `\`${CONFIG.flag}\``, "", CONFIG.help]);
-  return [["variable", "flag", "default", "meaning"], ["---", "---", "---", "---"], ...rows]
+/** All roles' settings as a table in Markdown, for README.md; what several roles have alike is one row. */
+export function settingsTable(roles: Readonly<Record<string, SettingsSchema>>): string {
+  const rows = new Map<string, { readonly cells: readonly string[]; readonly roles: string[] }>();
+  for (const [role, schema] of Object.entries(roles)) {
+    for (const { variable, flag, text } of namedSettings(schema)) {
+      const preset = text.preset === undefined ? "" : `\`${text.preset}\``;
+      const cells = [`\`${variable}\``, `\`${flag}\``, preset, text.help.replaceAll("|", "\\|")];
+      const same = rows.get(cells.join());
+      if (same) same.roles.push(role);
+      else rows.set(cells.join(), { cells, roles: [role] });
+    }
+  }
+  const all = [...rows.values()].map((row) => [...row.cells, row.roles.join(", ")]);
+  all.push(["", `\`${CONFIG.flag}\``, "", CONFIG.help, Object.keys(roles).join(", ")]);
+  return [["variable", "flag", "default", "meaning", "role"], ["---", "---", "---", "---", "---"], ...all]
     .map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -17,7 +17,9 @@ import type {
   StoreHealth,
 } from "./message_store.ts";
 import { CALL } from "./store_calls.ts";
-import { Asker, type AskerOptions, type Call } from "./royal/asker.ts";
+import type { RoomChangesPage } from "./room_changes.ts";
+import { Asker, type AskerOptions, type Attempt, type Call } from "./royal/asker.ts";
+import { Acks } from "./royal/acks.ts";
 import { KeyGiver } from "./royal/key_giver.ts";
 import {
   appendToWire,
@@ -34,11 +36,20 @@ import {
   peerToWire,
   rangeToWire,
   resultOfWire,
+  uint32,
   waitOf,
 } from "./store_wire.ts";
 
 /** `clock`, `log`, `random` and `fetch` have defaults. */
 export type RoyalOptions = Pick<AskerOptions, "url" | "sign"> & Partial<Omit<AskerOptions, "url" | "sign">>;
+
+/** How often royal is asked how it is, and how long it may take to say so. */
+const PROBE_EVERY_MS = 1_000;
+const PROBE_MS = 2_000;
+/** Messages of one request: the longest fit it. */
+const MOST_SENT = 500;
+/** On the wire: as long as it takes. */
+const NO_LIMIT_MS = 0xffff_ffff;
 
 /**
  * A message store behind royal's HTTP API. Appends of one client travel one request at a time, in the order of their
@@ -48,35 +59,29 @@ export type RoyalOptions = Pick<AskerOptions, "url" | "sign"> & Partial<Omit<Ask
 export class RoyalStore implements ImStore {
   readonly #clock: Clock;
   readonly #asker: Asker;
+  readonly #acks: Acks;
   readonly #keys = new KeyGiver();
+  readonly #probe: { stop(): void };
   #last: Promise<unknown> = Promise.resolve();
+  #closing = false;
+  #looking = false;
+  /** What royal itself says. */
+  #problem: string | undefined = "The store was not asked yet";
 
   /** @throws {ImError} CONFIG: the URL is none. */
   constructor(options: RoyalOptions) {
     const { clock = systemClock, log = silent, random = Math.random } = options;
     this.#clock = clock;
     this.#asker = new Asker({ ...options, clock, log, random, fetch: options.fetch ?? fetch });
+    this.#acks = new Acks(this.#asker);
+    this.#probe = clock.every(PROBE_EVERY_MS, () => void this.#look());
+    void this.#look();
   }
 
-  append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
-    if (batch.length === 0) return Promise.resolve([]);
-    return this.#inTurn(async () => {
-      const keyed = this.#keys.give(batch);
-      try {
-        const { results } = await this.#asker.insist(CALL.append, (wait) => ({
-          appends: keyed.map((one) =>
-            appendToWire(wait === undefined ? one : { ...one, startBy: Infinity }, this.#clock.mono())
-          ),
-        }));
-        return results.map(resultOfWire);
-      } catch (thrown) {
-        const error = ImError.from(thrown);
-        if (error.code === "CLOSED") throw error;
-        return batch.map(() => error);
-      } finally {
-        this.#keys.answered(keyed);
-      }
-    });
+  async append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
+    const slices: Promise<AppendResult[]>[] = [];
+    for (let at = 0; at < batch.length; at += MOST_SENT) slices.push(this.#append(batch.slice(at, at + MOST_SENT)));
+    return (await Promise.all(slices)).flat();
   }
 
   async entries(app: string, account: string, range: InboxRange): Promise<InboxPage<InboxEntry>> {
@@ -108,8 +113,10 @@ export class RoyalStore implements ImStore {
     return (await this.#asker.read(CALL.heads, { app, accounts: [...accounts] })).heads.map(headOfWire);
   }
 
-  async ack(app: string, account: string, device: string, pos: number): Promise<number> {
-    return (await this.#asker.read(CALL.ack, { app, account, device, pos })).pos;
+  /** Acks of one tick, and those made while messages before them are stored, travel together. */
+  ack(app: string, account: string, device: string, pos: number): Promise<number> {
+    if (this.#closing) return Promise.reject(closed());
+    return this.#acks.add({ app, account, device, pos: uint32(pos) }, this.#last);
   }
 
   async acked(app: string, account: string, device: string): Promise<number> {
@@ -121,16 +128,11 @@ export class RoyalStore implements ImStore {
       const { app, owner, name, avatar, introduction, members, startBy } = request;
       const [{ key }] = this.#keys.give([request]) as [CreateGroup];
       try {
-        return await this.#asker.insist(CALL.createGroup, (wait) => ({
-          app,
-          owner,
-          name,
-          avatar,
-          introduction,
-          members: [...members],
-          ...keyToWire(key),
-          waitMs: wait ?? waitOf(startBy, this.#clock.mono()),
-        }));
+        const make = (attempt: Attempt) => {
+          const texts = { app, owner, name, avatar, introduction, members: [...members] };
+          return { ...texts, ...keyToWire(key), waitMs: this.#wait(attempt, startBy) };
+        };
+        return await this.#asker.insist(CALL.createGroup, make, startBy);
       } finally {
         this.#keys.answered([{ key }]);
       }
@@ -154,7 +156,7 @@ export class RoyalStore implements ImStore {
   }
 
   async members(app: string, id: string, from: string | undefined, limit: number): Promise<MemberPage> {
-    const page = await this.#asker.read(CALL.members, { app, group: id, from: from ?? "", limit });
+    const page = await this.#asker.read(CALL.members, { app, group: id, from: fromOf(from), limit });
     const members = page.members.map(({ account, joinTime }) => ({ account, joinTime: Number(joinTime) }));
     return { members, next: page.next === "" ? undefined : page.next };
   }
@@ -186,45 +188,112 @@ export class RoyalStore implements ImStore {
     from: string | undefined,
     limit: number,
   ): Promise<ConversationPage> {
-    const page = await this.#asker.read(CALL.conversations, { app, account, from: from ?? "", limit });
+    const page = await this.#asker.read(CALL.conversations, { app, account, from: fromOf(from), limit });
     const conversations: Conversation[] = page.conversations.map(conversationOfWire);
     return { conversations, next: page.next === "" ? undefined : page.next };
   }
 
   async setRead(app: string, account: string, peer: Peer, seq: number): Promise<number> {
-    return (await this.#asker.read(CALL.setRead, { app, account, ...peerToWire(peer), seq })).seq;
+    return (await this.#asker.read(CALL.setRead, { app, account, ...peerToWire(peer), seq: uint32(seq) })).seq;
   }
 
   async removeBefore(sendTime: bigint, most: number): Promise<number> {
     return (await this.#asker.read(CALL.trim, { sendTime, most })).removed;
   }
 
+  /** Changes of large groups since `after` (room_changes.ts). */
+  async roomChanges(after: string): Promise<RoomChangesPage> {
+    const { next, missed, changes } = await this.#asker.read(CALL.roomChanges, { after });
+    return { next, missed, list: changes };
+  }
+
+  /** As of a second ago: royal is there, lets us in, and can store. */
   health(): StoreHealth {
-    const { problem } = this.#asker;
+    const problem = this.#asker.problem ?? this.#problem;
     return { writable: problem === undefined, problem };
   }
 
+  /** A stop has begun: what has no answer in 4 s is rejected with CLOSED. Call it when nobody can be told any more. */
+  hurry(): void {
+    this.#asker.hurry();
+  }
+
+  /** What was asked and can still be answered in 4 s is; what is asked from now on is rejected with CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    this.#probe.stop();
+    this.#asker.hurry();
+    await this.#last;
+    await this.#acks.sending;
     await this.#asker[Symbol.asyncDispose]();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const { problem } = await this.#asker.probe(CALL.health, {}, PROBE_MS);
+      this.#problem = problem === "" ? undefined : problem;
+    } catch { // the asker keeps it
+      this.#problem = undefined;
+    }
+    this.#looking = false;
+  }
+
+  #append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
+    return this.#inTurn(async () => {
+      const keyed = this.#keys.give(batch);
+      const until = keyed.reduce((latest, one) => Math.max(latest, one.startBy), 0);
+      const mayBeThere = keyed.some((one) => one.again);
+      try {
+        const make = ({ again }: Attempt) => ({ appends: keyed.map((one) => this.#appendToWire(one, again)) });
+        const { results } = await this.#asker.insist(CALL.append, make, until, mayBeThere);
+        return results.map(resultOfWire);
+      } catch (thrown) {
+        const error = ImError.from(thrown);
+        if (error.code === "CLOSED") throw error;
+        return batch.map(() => error);
+      } finally {
+        this.#keys.answered(keyed);
+      }
+    });
+  }
+
+  /** After an attempt that may have arrived it is stored now, or never again. */
+  #wait({ again }: Attempt, startBy: number): number {
+    if (again === "no") return waitOf(startBy, this.#clock.mono());
+    return again === "look" ? 0 : NO_LIMIT_MS;
+  }
+
+  #appendToWire(one: AppendRequest, again: Attempt["again"]): rpc.Append {
+    const startBy = again === "no" ? one.startBy : again === "look" ? -Infinity : Infinity;
+    const asked = again === "no" ? one : { ...one, again: true };
+    return appendToWire({ ...asked, startBy }, this.#clock.mono());
   }
 
   #change(call: Call<rpc.ChangeMembersReq, rpc.ChangeMembersResp>, request: ChangeMembers): Promise<MembersChanged> {
     const { app, group, accounts, by, startBy } = request;
-    return this.#inTurn(() =>
-      this.#asker.insist(call, (wait) => ({
-        app,
-        group,
-        accounts: [...accounts],
-        by: by ?? "",
-        waitMs: wait ?? waitOf(startBy, this.#clock.mono()),
-      }))
-    );
+    const make = (attempt: Attempt) => {
+      return { app, group, accounts: [...accounts], by: by ?? "", waitMs: this.#wait(attempt, startBy) };
+    };
+    return this.#inTurn(() => this.#asker.insist(call, make, startBy));
   }
 
   /** Changes happen in the order they were asked for. */
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#closing) return Promise.reject(closed());
     const mine = this.#last.then(run);
     this.#last = mine.catch(() => {}); // whoever asked is told
     return mine;
   }
+}
+
+function closed(): ImError {
+  return new ImError("CLOSED", "Cannot ask the store: it is closed");
+}
+
+/** On the wire the empty place is the first page's. */
+function fromOf(from: string | undefined): string {
+  if (from === "") throw new ImError("INVALID_BODY", "Cannot read a page: it begins nowhere");
+  return from ?? "";
 }

@@ -34,6 +34,11 @@ export function startByOf(waitMs: number, nowMs: number): number {
   return waitMs === 0 ? -Infinity : nowMs + waitMs;
 }
 
+/** Positions and limits beyond either end stand for the end. */
+export function uint32(value: number): number {
+  return Math.max(0, Math.min(LONGEST_MS, value));
+}
+
 export function appendToWire(one: AppendRequest, nowMs: number): rpc.Append {
   const { app, sender, dest, group = false, type, body, extra, key, clientMsgId, startBy, again = false } = one;
   return {
@@ -100,9 +105,9 @@ export function errorOf(code: string, message: string): ImError {
 
 export function rangeToWire({ after, upTo, limit, direction, since }: InboxRange): Partial<rpc.PageReq> {
   return {
-    after: Math.min(after, LONGEST_MS),
+    after: uint32(after),
     upTo: upTo === undefined ? 0 : Math.max(1, Math.min(upTo, LONGEST_MS)),
-    limit,
+    limit: uint32(limit),
     direction: direction === undefined ? 0 : direction + 1,
     since: since ?? 0n,
   };
@@ -208,7 +213,7 @@ export function peerOfWire({ dest, group }: { dest: string; group: boolean }): P
 export function historyRangeToWire(range: HistoryRange): Partial<rpc.ConversationReq> {
   const { limit } = range;
   if ("before" in range) return { before: Math.max(1, Math.min(range.before, LONGEST_MS)), limit };
-  return { after: Math.min(range.after, LONGEST_MS), limit };
+  return { after: uint32(range.after), limit };
 }
 
 export function historyRangeOfWire({ after, before, limit }: rpc.ConversationReq): HistoryRange {

@@ -6,6 +6,7 @@ import type { BodyType } from "../../protocol/bodies.ts";
 import { decodeAs, encodeAs } from "../../protocol/content.ts";
 import * as rpc from "../../protocol/gen/rpc_messages.ts";
 import { errorOf } from "../store_wire.ts";
+import type { SignedRequest } from "../store_signature.ts";
 
 /** A question to royal (store_calls.ts). */
 export interface Call<Req, Res> {
@@ -15,10 +16,10 @@ export interface Call<Req, Res> {
 }
 
 export interface AskerOptions {
-  /** `http://127.0.0.1:8080`; a path is kept. */
+  /** `http://127.0.0.1:8080`; a path is kept, but not signed. */
   readonly url: string;
   /** Signs a request: the value of its Authorization header. */
-  readonly sign?: ((method: string, path: string, body: Uint8Array) => string) | undefined;
+  readonly sign?: ((request: SignedRequest) => string) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** From 0 up to, not including, 1. */
@@ -26,24 +27,35 @@ export interface AskerOptions {
   readonly fetch: typeof fetch;
 }
 
+/** How long an attempt of a change may take, and what it may say. */
+export interface Attempt {
+  /**
+   * An attempt before may have arrived. "store": do it without any limit of time, because it may be done already; "look":
+   * only look what became of it, because royal forgets keys after 10 minutes.
+   */
+  readonly again: "no" | "store" | "look";
+}
+
 /** Reads, and changes that were never sent, are given up after that. */
 const DEADLINE_MS = 4_000;
 /** One attempt; a change that may have arrived is then asked again. */
 const ATTEMPT_MS = 10_000;
+/** Keys are remembered for 10 minutes: from here on nothing is stored by asking again. */
+const KEYS_MS = 540_000;
 const RETRY = { baseMs: 25, maxMs: 1_000 };
-const NEVER_SENT = /refused|ConnectionRefused|ECONNREFUSED|ENOTFOUND|ENOENT|dns error|lookup/i;
+const NEVER_SENT = /refused|ConnectionRefused|ECONNREFUSED|ENOTFOUND|ENOENT|\(Connect\)|dns error|lookup/i;
 const TYPE = "application/x-protobuf";
-/** On the wire: as long as it takes. */
-const NO_LIMIT_MS = 0xffff_ffff;
 
 /** Asks royal until there is an answer, as far as that is right. */
 export class Asker implements AsyncDisposable {
   readonly #options: AskerOptions;
   readonly #base: string;
-  readonly #path: string;
-  readonly #closing = new AbortController();
+  readonly #attempts = new Set<AbortController>();
+  readonly #given = Promise.withResolvers<void>();
   #problem: string | undefined;
   #stopping = false;
+  #gaveUp = false;
+  #limit: { stop(): void } | undefined;
   #open = 0;
   #idle: () => void = () => {};
 
@@ -54,8 +66,7 @@ export class Asker implements AsyncDisposable {
     }
     const url = new URL(options.url);
     this.#options = options;
-    this.#base = url.origin;
-    this.#path = url.pathname.replace(/\/$/, "");
+    this.#base = url.origin + url.pathname.replace(/\/$/, "");
   }
 
   /** Why the last attempt had no answer; undefined: it had. */
@@ -65,60 +76,84 @@ export class Asker implements AsyncDisposable {
 
   /** Asks again for 4 s; then it failed. */
   read<Req, Res>(call: Call<Req, Res>, request: Partial<Req>): Promise<Res> {
-    const until = this.#options.clock.mono() + DEADLINE_MS;
-    return this.#ask(call, () => request, () => this.#options.clock.mono() < until);
+    const { clock } = this.#options;
+    const until = clock.mono() + DEADLINE_MS;
+    return this.#ask(call, () => request, () => Math.max(1, until - clock.mono()), () => clock.mono() < until);
+  }
+
+  /** Asks once, for at most `ms`. */
+  probe<Req, Res>(call: Call<Req, Res>, request: Partial<Req>, ms: number): Promise<Res> {
+    return this.#ask(call, () => request, () => ms, () => false);
   }
 
   /**
-   * Asks again until there is an answer, unless royal was never reached: then for 4 s. `make` is told the time the work
-   * may wait once an attempt may have arrived: no limit, because what may be stored must be stored.
+   * Asks again until there is an answer, unless royal was never reached: then until `untilMs`, and for 4 s at most.
+   * `make` gives the request for each attempt.
+   * @param mayBeThere something of it may have been asked before.
    */
-  insist<Req, Res>(call: Call<Req, Res>, make: (waitMs: number | undefined) => Partial<Req>): Promise<Res> {
-    const until = this.#options.clock.mono() + DEADLINE_MS;
+  insist<Req, Res>(
+    call: Call<Req, Res>,
+    make: (attempt: Attempt) => Partial<Req>,
+    untilMs: number,
+    mayBeThere = false,
+  ): Promise<Res> {
+    const { clock } = this.#options;
+    const started = clock.mono();
+    const until = Math.min(started + DEADLINE_MS, untilMs);
     let arrived = false;
-    return this.#ask(call, () => make(arrived ? NO_LIMIT_MS : undefined), (error) => {
-      arrived ||= !NEVER_SENT.test(words(error));
-      return arrived || this.#options.clock.mono() < until;
+    const attempt = (): Attempt["again"] => arrived ? clock.mono() - started > KEYS_MS ? "look" : "store" : "no";
+    return this.#ask(call, () => make({ again: attempt() }), () => ATTEMPT_MS, (error) => {
+      arrived ||= error.arrived;
+      return arrived || mayBeThere || clock.mono() < until;
+    });
+  }
+
+  /** A stop has begun: what has no answer in 4 s is rejected with CLOSED, nobody is told anything else about it. */
+  hurry(): void {
+    this.#limit ??= this.#options.clock.after(DEADLINE_MS, () => {
+      this.#gaveUp = true;
+      for (const attempt of this.#attempts) attempt.abort();
+      this.#given.resolve();
     });
   }
 
   /** What was asked and can still be answered in 4 s is; what is asked from now on is rejected with CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#stopping) return;
     this.#stopping = true;
     if (this.#open > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#idle = resolve;
-      const limit = this.#options.clock.after(DEADLINE_MS, () => this.#closing.abort());
-      await promise;
-      limit.stop();
+      this.hurry();
+      await new Promise<void>((resolve) => this.#idle = resolve);
     }
-    this.#closing.abort();
+    this.#limit?.stop();
   }
 
   async #ask<Req, Res>(
     call: Call<Req, Res>,
     make: () => Partial<Req>,
-    again: (error: unknown) => boolean,
+    attemptMs: () => number,
+    again: (error: NoAnswer) => boolean,
   ): Promise<Res> {
     const { clock, log, random } = this.#options;
-    if (this.#stopping) throw closed();
+    if (this.#stopping || this.#gaveUp) throw closed();
     this.#open++;
     const backoff = new Backoff(random, RETRY);
     try {
       for (;;) {
         try {
-          const answer = await this.#once(call, make());
+          const answer = await this.#once(call, make(), attemptMs());
           this.#problem = undefined;
           return answer;
         } catch (thrown) {
-          if (thrown instanceof ImError) throw thrown;
-          if (this.#closing.signal.aborted) throw closed();
-          const problem = words(thrown);
-          this.#problem = `The store at ${this.#base} cannot be reached: ${problem}`;
-          if (backoff.failures === 0) log.warn("store cannot be reached", { url: this.#base, problem });
-          if (!again(thrown)) throw new ImError("SYSTEM", "Cannot ask the store: it is not reached", { cause: thrown });
-          await sleep(clock, backoff.next());
+          if (thrown instanceof ImError) {
+            this.#problem = undefined;
+            throw thrown;
+          }
+          if (this.#gaveUp) throw closed();
+          const error = thrown instanceof NoAnswer ? thrown : new NoAnswer(words(thrown), true);
+          if (this.#problem === undefined) log.warn("store has no answer", { url: this.#base, why: error.message });
+          this.#problem = `The store at ${this.#base} has no answer: ${error.message}`;
+          if (!again(error)) throw new ImError("SYSTEM", "Cannot ask the store: it has no answer", { cause: error });
+          await Promise.race([sleep(clock, backoff.next()), this.#given.promise]);
         }
       }
     } finally {
@@ -126,22 +161,49 @@ export class Asker implements AsyncDisposable {
     }
   }
 
-  /** @throws {ImError} what royal answered; anything else: there was no answer. */
-  async #once<Req, Res>(call: Call<Req, Res>, request: Partial<Req>): Promise<Res> {
-    const path = `${this.#path}${call.path}`;
+  /** @throws {ImError} what royal answered. @throws {NoAnswer} */
+  async #once<Req, Res>(call: Call<Req, Res>, request: Partial<Req>, ms: number): Promise<Res> {
+    // hot: per request
+    const { clock, sign, fetch } = this.#options;
     const body = encodeAs("protobuf", call.request, request);
-    const authorization = this.#options.sign?.("POST", path, body);
-    const response = await this.#options.fetch(`${this.#base}${path}`, {
-      method: "POST",
-      headers: { "content-type": TYPE, accept: TYPE, ...(authorization ? { authorization } : undefined) },
-      body: Uint8Array.from(body),
-      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(ATTEMPT_MS)]),
-    });
-    const answer = new Uint8Array(await response.arrayBuffer());
-    if (response.ok) return decodeAs("protobuf", call.response, answer);
-    if (!response.headers.get("content-type")?.startsWith(TYPE)) throw new Error(`HTTP status ${response.status}`);
+    const authorization = sign?.({ method: "POST", path: call.path, body });
+    const attempt = new AbortController();
+    const timer = clock.after(ms, () => attempt.abort());
+    this.#attempts.add(attempt);
+    let response: Response, answer: Uint8Array;
+    try {
+      response = await fetch(`${this.#base}${call.path}`, {
+        method: "POST",
+        headers: { "content-type": TYPE, accept: TYPE, ...(authorization ? { authorization } : undefined) },
+        body: Uint8Array.from(body),
+        signal: attempt.signal,
+      });
+      answer = new Uint8Array(await response.arrayBuffer());
+    } catch (thrown) {
+      if (attempt.signal.aborted) throw new NoAnswer(`nothing came in ${Math.round(ms)} ms`, true);
+      const why = words(thrown);
+      throw new NoAnswer(why, !NEVER_SENT.test(why));
+    } finally {
+      timer.stop();
+      this.#attempts.delete(attempt);
+    }
+    const ours = response.headers.get("content-type")?.startsWith(TYPE) === true;
+    if (response.ok && ours) return decodeAs("protobuf", call.response, answer);
+    if (!ours) throw new NoAnswer(`HTTP status ${response.status}`, response.status !== 401);
     const { code, message } = decodeAs("protobuf", rpc.ErrorBody, answer);
+    if (response.status === 401) throw new NoAnswer(message, false);
+    if (code === "CLOSED") throw new NoAnswer(message, true); // another one may be there soon
     throw errorOf(code, message);
+  }
+}
+
+/** An attempt without an answer of royal's. */
+class NoAnswer extends Error {
+  /** It may have been carried out. */
+  readonly arrived: boolean;
+  constructor(message: string, arrived: boolean) {
+    super(message);
+    this.arrived = arrived;
   }
 }
 

@@ -1451,6 +1451,63 @@ export const HeadsResp: BodyType<HeadsResp> = {
   },
 };
 
+/** 1 acks */
+export interface AckReq {
+  acks: CursorReq[];
+}
+export const AckReq: BodyType<AckReq> = {
+  name: "AckReq",
+  fields: [
+    { name: "acks", kind: () => CursorReq, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.acks) { for (const one of m.acks) w.field(10).message(CursorReq, one); }
+  },
+  decode(r, end, m = { acks: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.acks.push(r.message(CursorReq));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 positions */
+export interface AckResp {
+  positions: number[];
+}
+export const AckResp: BodyType<AckResp> = {
+  name: "AckResp",
+  fields: [
+    { name: "positions", kind: "uint32", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.positions?.length) w.field(10).uint32s(m.positions);
+  },
+  decode(r, end, m = { positions: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.positions.push(r.uint32());
+          break;
+        case 10:
+          r.uint32s(m.positions);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
 /** 1 app, 2 account, 3 device, 4 pos */
 export interface CursorReq {
   app: string;
@@ -2393,6 +2450,156 @@ export const RoomHeadsResp: BodyType<RoomHeadsResp> = {
           break;
         case 10:
           r.uint32s(m.heads);
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 after */
+export interface RoomChangesReq {
+  after: string;
+}
+export const RoomChangesReq: BodyType<RoomChangesReq> = {
+  name: "RoomChangesReq",
+  fields: [
+    { name: "after", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.after) w.field(10).string(m.after);
+  },
+  decode(r, end, m = { after: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.after = r.stringVerify();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 next, 2 changes, 3 missed */
+export interface RoomChangesResp {
+  next: string;
+  changes: RoomChanged[];
+  missed: boolean;
+}
+export const RoomChangesResp: BodyType<RoomChangesResp> = {
+  name: "RoomChangesResp",
+  fields: [
+    { name: "next", kind: "string" },
+    { name: "changes", kind: () => RoomChanged, repeated: true },
+    { name: "missed", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.next) w.field(10).string(m.next);
+    if (m.changes) { for (const one of m.changes) w.field(18).message(RoomChanged, one); }
+    if (m.missed) w.field(24).bool(m.missed);
+  },
+  decode(r, end, m = { next: "", changes: [], missed: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.next = r.stringVerify();
+          break;
+        case 18:
+          m.changes.push(r.message(RoomChanged));
+          break;
+        case 24:
+          m.missed = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 group, 3 accounts, 4 joined, 5 seq, 6 becameLarge */
+export interface RoomChanged {
+  app: string;
+  group: string;
+  accounts: string[];
+  joined: boolean;
+  seq: number;
+  becameLarge: boolean;
+}
+export const RoomChanged: BodyType<RoomChanged> = {
+  name: "RoomChanged",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "group", kind: "string" },
+    { name: "accounts", kind: "string", repeated: true },
+    { name: "joined", kind: "bool" },
+    { name: "seq", kind: "uint32" },
+    { name: "becameLarge", declared: "became_large", kind: "bool" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.group) w.field(18).string(m.group);
+    if (m.accounts) { for (const one of m.accounts) w.field(26).string(one); }
+    if (m.joined) w.field(32).bool(m.joined);
+    if (m.seq) w.field(40).uint32(m.seq);
+    if (m.becameLarge) w.field(48).bool(m.becameLarge);
+  },
+  decode(r, end, m = { app: "", group: "", accounts: [], joined: false, seq: 0, becameLarge: false }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.group = r.stringVerify();
+          break;
+        case 26:
+          m.accounts.push(r.stringVerify());
+          break;
+        case 32:
+          m.joined = r.bool();
+          break;
+        case 40:
+          m.seq = r.uint32();
+          break;
+        case 48:
+          m.becameLarge = r.bool();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 problem */
+export interface HealthResp {
+  problem: string;
+}
+export const HealthResp: BodyType<HealthResp> = {
+  name: "HealthResp",
+  fields: [
+    { name: "problem", kind: "string" },
+  ],
+  encode(m, w) {
+    if (m.problem) w.field(10).string(m.problem);
+  },
+  decode(r, end, m = { problem: "" }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.problem = r.stringVerify();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);

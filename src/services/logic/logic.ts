@@ -10,7 +10,10 @@ import type * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import type { InRoom, RequestKey, RoomPush, Target } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
+import type { RoomChanged } from "../../message/room_changes.ts";
+import { ROOM_CHANGE } from "../../protocol/commands.ts";
 import type { LogicDeps } from "./deps.ts";
+import { changeRooms, everyMember } from "./group/members_online.ts";
 import { logicRoutes } from "./routes.ts";
 
 /**
@@ -50,6 +53,14 @@ export class LogicServer implements DownlinkEvents {
       (thrown) => this.#failed(ctx, thrown, from),
     ).catch((thrown) => this.#deps.log.error("answering failed", { error: ImError.from(thrown) }))
       .finally(() => this.#done());
+  }
+
+  /** Accounts entered a large group, or left it, without a command of ours: their gateways are told. */
+  async roomChanged({ app, group, accounts, joined, seq, becameLarge }: RoomChanged): Promise<void> {
+    const who = becameLarge ? await everyMember(this.#deps, app, group) : accounts;
+    const dispatch: CommandContext["dispatch"] = (targets, type, message, command = ROOM_CHANGE) =>
+      this.push(makeHeader(command), command, targets, type, message);
+    await changeRooms(this.#deps, { app, dispatch }, who, { app, groupId: group, joined, seq });
   }
 
   closed(link: Downlink): void {

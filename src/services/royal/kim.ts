@@ -2,12 +2,16 @@ import type { Context } from "hono";
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { offlineHorizon, offlineStart } from "../../message/offline_start.ts";
+import type { HttpEnv } from "../../comm/ports.ts";
 import type { ImStore } from "../../message/message_store.ts";
+import type { RoomChanges } from "../../message/room_changes.ts";
 import { fromBase36 } from "../../protocol/base36.ts";
 import { type BodyType, EMPTY } from "../../protocol/bodies.ts";
 import * as rpc from "../../protocol/gen/rpc_messages.ts";
 import { GROUP_TEXT, PAGES, TEXT } from "../../protocol/limits.ts";
 import { codePoints, isName } from "../../protocol/names.ts";
+
+type KimEnv = { Bindings: HttpEnv };
 
 /** A path of KIM's royal. */
 export interface KimRoute {
@@ -15,7 +19,7 @@ export interface KimRoute {
   readonly path: string;
   readonly request: BodyType<object>;
   readonly response: BodyType<object>;
-  readonly run: (c: Context, request: object) => Promise<object>;
+  readonly run: (c: Context<KimEnv>, request: object) => Promise<object>;
 }
 
 /** Who does not begin in that time is told so. */
@@ -29,15 +33,15 @@ function route<Req extends object, Res extends object>(
   path: string,
   request: BodyType<Req>,
   response: BodyType<Res>,
-  run: (c: Context, request: Req) => Promise<Partial<Res>>,
+  run: (c: Context<KimEnv>, request: Req) => Promise<Partial<Res>>,
 ) {
   return { method, path: `/api/:app/${path}`, request, response, run };
 }
 
 /** KIM's paths (proto/WIRE.md "Royal"); the app of the path counts everywhere. */
-export function kimRoutes(store: ImStore, clock: Clock): readonly KimRoute[] {
+export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): readonly KimRoute[] {
   const startBy = () => clock.mono() + START_MS;
-  const insert = (group: boolean) => async (c: Context, request: rpc.InsertMessageReq) => {
+  const insert = (group: boolean) => async (c: Context<KimEnv>, request: rpc.InsertMessageReq) => {
     const { sender, dest, message } = request;
     if (!message) throw new ImError("INVALID_BODY", "Cannot store message: it is missing");
     const app = appOf(c);
@@ -51,10 +55,11 @@ export function kimRoutes(store: ImStore, clock: Clock): readonly KimRoute[] {
     if (!stored || stored instanceof ImError) throw stored ?? new ImError("SYSTEM", "Cannot store message");
     return { messageId: stored.messageId };
   };
-  const change = (verb: "join" | "quit") => async (c: Context, request: rpc.JoinGroupReq) => {
+  const change = (verb: "join" | "quit") => async (c: Context<KimEnv>, request: rpc.JoinGroupReq) => {
     check(isName(request.account), "account is not a legal name");
     const group = groupId(request.groupId);
-    await store[verb]({ app: appOf(c), group, accounts: [request.account], by: undefined, startBy: startBy() });
+    const asked = { app: appOf(c), group, accounts: [request.account], by: undefined, startBy: startBy() };
+    changes.note(asked, verb === "join", await store[verb](asked));
     return {};
   };
   const routes = [
@@ -140,7 +145,7 @@ export function kimRoutes(store: ImStore, clock: Clock): readonly KimRoute[] {
   return routes as readonly unknown[] as readonly KimRoute[];
 }
 
-function appOf(c: Context): string {
+function appOf(c: Context<KimEnv>): string {
   const app = c.req.param("app") ?? "";
   check(isName(app), "app is not a legal name");
   return app;

@@ -31,7 +31,7 @@ export async function everyMember(deps: Pick<LogicDeps, "messages">, app: string
 /** Tells the gateways which channels are in a large group's room now, or no longer: all of these accounts' channels. */
 export async function changeRooms(
   deps: Pick<LogicDeps, "sessions">,
-  ctx: CommandContext,
+  ctx: Pick<CommandContext, "app" | "dispatch">,
   accounts: readonly string[],
   change: pkt.RoomChange,
 ): Promise<void> {

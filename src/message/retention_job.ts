@@ -1,0 +1,77 @@
+import { Backoff } from "../base/backoff.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { ImStore } from "./message_store.ts";
+
+export interface RetentionDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Default `Math.random`'s middle: errors are waited out without jitter. */
+  readonly random?: () => number;
+}
+
+const DAY_NS = 86_400_000_000_000n;
+/** Messages of one slice. */
+const SLICE = 1_000;
+/** After a slice that found enough, a pause as long as it took, and at least that: half of the time is everybody else's. */
+const LEAST_PAUSE_MS = 10;
+/** When nothing is old enough any more. */
+const IDLE_MS = 60_000;
+const RETRY = { baseMs: 2_000, maxMs: 300_000 };
+
+/** Removes what is older than so many days, in slices with pauses, in the background. Disposing waits for its slice. */
+export class RetentionJob implements AsyncDisposable {
+  readonly #store: Pick<ImStore, "removeBefore">;
+  readonly #deps: RetentionDeps;
+  readonly #days: bigint;
+  readonly #backoff: Backoff;
+  readonly #removed;
+  readonly #failed;
+  #timer: Timer;
+  #slice: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(store: Pick<ImStore, "removeBefore">, days: number, deps: RetentionDeps) {
+    this.#store = store;
+    this.#deps = deps;
+    this.#days = BigInt(days);
+    this.#backoff = new Backoff(deps.random ?? (() => 0.5), RETRY);
+    const { metrics } = deps;
+    this.#removed = metrics.counter("petrel_retention_removed_total", "Messages removed because of their age");
+    this.#failed = metrics.counter("petrel_retention_failed_total", "Slices that could not be removed");
+    this.#timer = this.#after(LEAST_PAUSE_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer.stop();
+    await this.#slice;
+  }
+
+  #after(ms: number): Timer {
+    return this.#deps.clock.after(ms, () => {
+      this.#slice = this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const started = clock.mono();
+    let pauseMs: number;
+    try {
+      const before = BigInt(Math.floor(clock.now())) * 1_000_000n - this.#days * DAY_NS;
+      const count = await this.#store.removeBefore(before, SLICE);
+      this.#removed.inc(count);
+      this.#backoff.reset();
+      pauseMs = count < SLICE ? IDLE_MS : Math.max(LEAST_PAUSE_MS, clock.mono() - started);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#failed.inc();
+      pauseMs = this.#backoff.next();
+      log.warn("old messages could not be removed", { error, againInMs: pauseMs });
+    }
+    if (!this.#closed) this.#timer = this.#after(pauseMs);
+  }
+}
