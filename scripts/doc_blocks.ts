@@ -29,12 +29,13 @@ export type Step =
     }
     | { readonly do: "write"; readonly file: string; readonly text: string }
     | { readonly do: "type" | "see"; readonly place: string; readonly text: string }
-    | { readonly do: "press"; readonly terminal: string; readonly key: Key }
+    | { readonly do: "press"; readonly place: string; readonly key: Key }
     | { readonly do: "open"; readonly tab: string; readonly terminal: string; readonly nth: number }
   );
 
 export type Form = "bun" | "node";
-export type Key = "ctrl-c" | "ctrl-d";
+/** `reload` is for browser tabs, the others for terminals. */
+export type Key = "ctrl-c" | "ctrl-d" | "reload";
 
 /** A program in a page. */
 export interface Program {
@@ -55,6 +56,7 @@ export interface Page {
 
 const FENCE = /^```(\w*)$/;
 const MARK = /^<!-- (run|start|file|type|see|press|open|types|not run)(?:: (.+?))? -->$/;
+const KEYS: readonly Key[] = ["ctrl-c", "ctrl-d", "reload"];
 const PROGRAM = /^(ts|js)$/;
 
 /** README.md and the pages of src/docs. */
@@ -127,8 +129,9 @@ function stepOf(word: string, rest: string, { where, text }: Program): Step | un
 }
 
 function press(where: string, rest: string): Step | undefined {
-  const [, terminal = "", key] = /^(\w+) (ctrl-c|ctrl-d)$/.exec(rest) ?? [];
-  return key === "ctrl-c" || key === "ctrl-d" ? { do: "press", where, terminal, key } : undefined;
+  const [, place = "", name] = /^(\w+) (\S+)$/.exec(rest) ?? [];
+  const key = KEYS.find((one) => one === name);
+  return key === undefined ? undefined : { do: "press", where, place, key };
 }
 
 function open(where: string, rest: string): Step | undefined {

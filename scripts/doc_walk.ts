@@ -13,6 +13,7 @@ import type { Form, Key, Page, Step } from "./doc_blocks.ts";
 /** A step's answer: what is to be seen, or the end of a command. */
 const WAIT_MS = 60_000;
 const LOOK_MS = 50;
+const NO_TABS = "browser tabs, for lack of a Chromium";
 /** Ports that pages name; the walk has free ones in their place. */
 const PORTS = [8000, 8001, 3000];
 /** How this machine reaches the network is nothing a page could know. */
@@ -123,15 +124,14 @@ class Walker implements AsyncDisposable {
         this.#terminals.set(step.terminal, terminal);
         return step.stays ? undefined : await terminal.end(true);
       }
-      case "press":
-        return this.#terminal(step.terminal).press(step.key);
       case "open":
         return await this.#open(step);
-      case "type":
-      case "see": {
+      default: {
         const place = this.#tabs.get(step.place) ?? this.#terminals.get(step.place);
-        if (place) return step.do === "see" ? await place.see(text) : await place.type(text);
-        if (this.#browser || findChromium()) throw new Error(`nothing is called ${step.place}`);
+        if (!place && !this.left.has(NO_TABS)) throw new Error(`nothing is called ${step.place}`);
+        if (step.do === "press") await place?.press(step.key);
+        else if (step.do === "see") await place?.see(text);
+        else await place?.type(text);
       }
     }
   }
@@ -141,16 +141,10 @@ class Walker implements AsyncDisposable {
     for (const terminal of this.#terminals.values()) await terminal[Symbol.asyncDispose]();
   }
 
-  #terminal(name: string): Terminal {
-    const terminal = this.#terminals.get(name);
-    if (!terminal) throw new Error(`nothing was started in terminal ${name}`);
-    return terminal;
-  }
-
   async #open({ tab, terminal, nth }: Step & { do: "open" }): Promise<void> {
-    if (!findChromium()) return void this.left.add("browser tabs, for lack of a Chromium");
-    const shown = this.#terminal(terminal);
-    const url = [...shown.output.matchAll(/^http\S+/gm)][nth - 1]?.[0];
+    if (!findChromium()) return void this.left.add(NO_TABS);
+    const output = this.#terminals.get(terminal)?.output ?? "";
+    const url = [...output.matchAll(/^http\S+/gm)][nth - 1]?.[0];
     if (!url) throw new Error(`terminal ${terminal} shows no address`);
     this.#browser ??= await startChromium();
     // Tabs of one browser: they share its storage.
@@ -211,9 +205,10 @@ class Terminal {
     return Promise.resolve();
   }
 
-  press(key: Key): void {
+  press(key: Key): Promise<void> {
     if (key === "ctrl-d") this.#child.endInput();
     else void this.#child.stop("SIGINT");
+    return Promise.resolve();
   }
 
   /** Waits until the command line is through. `well`: with exit code 0. */
@@ -262,5 +257,9 @@ class TabView {
   async type(text: string): Promise<void> {
     await this.#tab.locator("input").fill(text);
     await this.#tab.locator("input").press("Enter");
+  }
+
+  async press(_reload: Key): Promise<void> {
+    await this.#tab.reload();
   }
 }
