@@ -2,12 +2,16 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as runtime from "#runtime";
 import { connectWith } from "../../src/cli/connect.ts";
+import { decodeBody } from "../../src/protocol/bodies.ts";
+import { CLOSE } from "../../src/protocol/close_reason.ts";
+import { pkt } from "../../src/protocol/gen/pkt.js";
 import { PetrelClient } from "../../src/sdk/client.ts";
 import type { ReadChange } from "../../src/sdk/conversations.ts";
 import type { GroupChange } from "../../src/sdk/groups.ts";
 import type { Message } from "../../src/sdk/message.ts";
 import type { ClientOptions } from "../../src/sdk/options.ts";
 import type { Skipped } from "../../src/sdk/rooms.ts";
+import type { Connect } from "../../src/sdk/socket.ts";
 import { MemoryStorage } from "../../src/sdk/storage.ts";
 import { LocalSystem, type Transport } from "./system_local.ts";
 
@@ -173,6 +177,50 @@ for (const [size, inboxGroup] of [["small", 500], ["large", 2]] as const) {
       await until(() => second.received.length >= expected.length, "bob has the newest");
       expect(second.bodies()).toEqual(expected);
       expect(second.skipped).toEqual(size === "small" ? [] : [{ group, from: 2, to: 80 }]);
+    });
+
+    test("is whole when the connection breaks every forty packets, beside an old client of the account", async () => {
+      const [ann, bob] = names("ann", "bob");
+      await using a = await person(ann!);
+      const dial = connectWith(runtime.dial);
+      let breaks = 0;
+      const breaking: Connect = (url, events) => {
+        let left = 40;
+        const socket = dial(url, {
+          ...events,
+          packet: (bytes) => {
+            events.packet(bytes);
+            if (--left > 0) return;
+            breaks++;
+            socket.close(CLOSE.NORMAL);
+            events.closed(1006, "broken");
+          },
+        });
+        return socket;
+      };
+      await using b = await person(bob!, { connect: breaking, device: "new", random: () => 0.01 });
+      const old = await local.login("tcp", bob!);
+      await old.inbox.index(0n);
+      const group = await a.client.groups.create({ name: "Rough", members: [bob!, ...names("x")] });
+      const mine: string[] = [];
+      for (let round = 0; round < 10; round++) {
+        await say(a.client, group, numbers(round * 30 + 1, round * 30 + 30));
+        mine.push(`mine ${round}`);
+        await say(b.client, group, mine.slice(-1));
+      }
+      await until(() => b.received.length >= 300, "bob has all");
+      expect(b.bodies()).toEqual(numbers(1, 300));
+      expect(breaks).toBeGreaterThan(5);
+      const heard = () =>
+        old.pushes.filter((one) => one.command === "chat.group.talk")
+          .map((one) => decodeBody(pkt.MessagePush, one.body)).filter(({ sender }) => sender === ann);
+      await old.until(() => heard().length >= 300);
+      expect(heard().map(({ body }) => body)).toEqual(numbers(1, 300));
+      const { messages } = await a.client.conversations.history(group, { group: true, after: 0 });
+      expect(messages.filter(({ sender }) => sender === bob).map(({ body }) => body)).toEqual(
+        mine.slice(0, messages.filter(({ sender }) => sender === bob).length),
+      );
+      old.close();
     });
 
     test("goes on without a hole when the server is started again", async () => {
