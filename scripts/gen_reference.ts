@@ -67,7 +67,7 @@ export function referencePage(door: string, json: string): string {
   const all = symbols.flatMap(({ name, declarations }) => declarations.slice(0, 1).map((one) => ({ ...one, name })));
   const rank = (name: string) => FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length;
   all.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
-  const parts = all.map((one) => one.kind === "class" ? classPart(one) : `${titled(one)}${code(declaration(one))}`);
+  const parts = all.map((one) => one.kind === "class" ? classPart(one) : messagesPart(one) ?? valuePart(one));
   return `# ${door}
 
 Everything \`import { … } from "${door}"\` gives. Written by \`scripts/gen_reference.ts\` from the doc comments.
@@ -87,6 +87,22 @@ function links(names: readonly string[]): string[] {
     used.set(anchor, count + 1);
     return `[${name}](#${anchor}${count > 0 ? `-${count}` : ""})`;
   });
+}
+
+function valuePart(one: Declaration): string {
+  return titled(one) + code(declaration(one));
+}
+
+/** What is exported as one name for a whole module: the generated messages. */
+function messagesPart(one: Declaration): string | undefined {
+  const module = /^export \* as \w+ from "(.*)";$/.exec(linesFrom(one.location)[0] ?? "")?.[1];
+  if (module === undefined) return undefined;
+  const text = readFileSync(new URL(module, one.location.filename), "utf8");
+  const names = [...text.matchAll(/^export interface (\w+)/gm)].map(([, name]) => `\`${name}\``);
+  return `${
+    titled(one)
+  }Bodies as in [proto](../../proto), each a type and a value for \`encodeBody\` and \`decodeBody\`:
+${names.join(", ")}.\n\n`;
 }
 
 function classPart(one: Declaration): string {

@@ -1,13 +1,20 @@
 /** Codes a peer can see (the names of protocol/status.ts), the codecs' own, and what a client's storage fails with. */
 export type ErrorCode =
+  /** A message to nobody. */
   | "NO_DESTINATION"
+  /** Too long, no legal name, no such group, or nonsense. */
   | "INVALID_BODY"
+  /** The same client message id was used for another content. */
   | "DUPLICATE_ID"
   | "INVALID_COMMAND"
+  /** The token is not taken, or only members may. */
   | "UNAUTHORIZED"
+  /** Too many: waiting does not help. */
   | "QUOTA"
+  /** Something failed at the server: not stored. */
   | "SYSTEM"
   | "NOT_IMPLEMENTED"
+  /** Too much at once: not stored, later it may be. */
   | "BUSY"
   | "SESSION_LOST"
   | "FRAME_TOO_LARGE"
@@ -17,8 +24,11 @@ export type ErrorCode =
   | "HEADER_TOO_LARGE"
   | "HEADER_INVALID"
   | "BODY_INVALID"
+  /** An option or a setting is wrong. */
   | "CONFIG"
+  /** The client, or the connection, was closed first. */
   | "CLOSED"
+  /** There was no answer in time. */
   | "TIMEOUT"
   /** There is no such storage here. */
   | "STORAGE_MISSING"

@@ -40,4 +40,5 @@ export const CLOSE = {
   REVOKED: { code: 4508, reason: "revoked", reconnect: false },
 } as const satisfies Record<string, CloseReason>;
 
+/** The name of a row. */
 export type CloseName = keyof typeof CLOSE;

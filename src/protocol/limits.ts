@@ -5,6 +5,7 @@ export interface Limits {
   readonly metas: number;
 }
 
+/** Before the login, after it, and between servers. */
 export const LIMITS = {
   beforeLogin: { frameBytes: 8 << 10, headerBytes: 4 << 10, metas: 32 },
   client: { frameBytes: 64 << 10, headerBytes: 4 << 10, metas: 32 },

@@ -94,6 +94,7 @@ export function encodeBasic(code: number, body: Uint8Array = NO_BODY): Uint8Arra
 
 /** Ready-made heartbeats. Shared: never written to. */
 export const PING: Uint8Array = encodeBasic(BASIC.PING);
+/** See `PING`. */
 export const PONG: Uint8Array = encodeBasic(BASIC.PONG);
 
 /**

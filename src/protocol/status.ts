@@ -26,6 +26,7 @@ export const STATUS = {
   SESSION_LOST: { wire: 404, retry: false },
 } as const;
 
+/** The name of a row. */
 export type StatusName = keyof typeof STATUS;
 
 const byWire = new Map<number, StatusName>(

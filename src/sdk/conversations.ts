@@ -23,6 +23,7 @@ export interface Conversation {
   readonly large: boolean;
 }
 
+/** A part of the list of conversations. */
 export interface ConversationPage {
   /** Latest activity first. */
   readonly conversations: readonly Conversation[];
@@ -30,6 +31,7 @@ export interface ConversationPage {
   readonly next: string;
 }
 
+/** A part of a conversation. */
 export interface HistoryPage {
   /** Ascending by `seq`, whichever way was asked; `pos` is 0. */
   readonly messages: readonly Message[];
@@ -39,6 +41,7 @@ export interface HistoryPage {
   readonly head: number;
 }
 
+/** Which part of a conversation to read. */
 export interface HistoryOptions {
   /** The peer is a group's id. */
   readonly group?: boolean;

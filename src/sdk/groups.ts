@@ -2,6 +2,7 @@ import * as pkt from "../protocol/gen/pkt_messages.ts";
 import type { Asker } from "./asker.ts";
 import { GROUP_CREATE, GROUP_DETAIL, GROUP_JOIN, GROUP_MEMBERS, GROUP_QUIT } from "./commands.ts";
 
+/** What a group is made with. Up to 50 characters of name, 200 of avatar, 300 of introduction. */
 export interface NewGroup {
   readonly name: string;
   /** Accounts that are members from the beginning; whoever makes the group is one anyway. */
@@ -11,6 +12,7 @@ export interface NewGroup {
   readonly introduction?: string;
 }
 
+/** Somebody in a group. */
 export interface GroupMember {
   readonly account: string;
   /** Milliseconds since 1970, to the second. */

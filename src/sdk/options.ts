@@ -17,6 +17,7 @@ import type { SentMessage } from "./sent_message.ts";
 import type { Connect } from "./socket.ts";
 import type { ClientStorage } from "./storage.ts";
 
+/** What a client is made with; only `url` and `token` must be given. */
 export interface ClientOptions {
   /**
    * `ws://…` or `wss://…`; of several the next is tried when one fails. A function may fetch them, say from a router;
@@ -59,6 +60,7 @@ export interface ClientOptions {
   readonly refusedMs?: number | undefined;
 }
 
+/** What a message may have beside its text. */
 export interface TalkOptions {
   /** 1 text (default), 2 image, 3 voice, 4 video; the server does not look at it. */
   readonly type?: number;
@@ -68,6 +70,7 @@ export interface TalkOptions {
   readonly group?: boolean;
 }
 
+/** What the client does about its connection now. */
 export interface StateChange {
   readonly state: ClientState;
   /** Why it is offline or closed. */

@@ -28,6 +28,7 @@ const AWAKE_MS = 4_000;
 /** What the server does not say: an old one, or not our client's login. */
 const HEARTBEAT_MS = 25_000;
 
+/** "offline" waits and tries again by itself; "closed" is for good. */
 export type ClientState = "offline" | "connecting" | "online" | "closed";
 
 /** What the login needs, fetched anew for every attempt. */

@@ -8,6 +8,7 @@ export interface ClientSocket {
   close(why: CloseReason): void;
 }
 
+/** What a connection tells the client. */
 export interface ClientSocketEvents {
   opened(): void;
   /** One packet; the bytes are only looked at during the call. */

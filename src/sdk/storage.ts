@@ -26,6 +26,7 @@ export interface SavedMessage {
   readonly createdMs: number;
 }
 
+/** What an earlier run left. */
 export interface Saved {
   readonly position?: SavedPosition;
   /** In the order they were said. */

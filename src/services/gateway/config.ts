@@ -22,6 +22,7 @@ export interface GatewayConfig {
   readonly kickGraceMs: number;
 }
 
+/** What a gateway has unless it is told otherwise. */
 export const GATEWAY_DEFAULTS: GatewayConfig = {
   serviceId: "gate01",
   loginWaitMs: 10_000,

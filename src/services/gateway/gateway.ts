@@ -23,6 +23,7 @@ import { Reading } from "./reading.ts";
 import { receive } from "./receive.ts";
 import { Rooms } from "./rooms.ts";
 
+/** What a gateway stands on. */
 export interface GatewayDeps {
   readonly clock: Clock;
   readonly log: Logger;

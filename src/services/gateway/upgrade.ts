@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Accept, HttpEnv } from "../../comm/ports.ts";
 
+/** Who may connect. */
 export interface UpgradeOptions {
   /** Origins that browsers may come from; "*" for all. */
   readonly origins: readonly string[];
