@@ -1,4 +1,4 @@
-import type { CloseReason } from "../protocol/close_reason.ts";
+import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 
 /** One connection of the client; each packet is one message. */
 export interface ClientSocket {
@@ -28,7 +28,8 @@ export const connectWebSocket: Connect = (url, events) => {
   socket.addEventListener("message", ({ data }: { data: unknown }) => {
     if (data instanceof ArrayBuffer) events.packet(new Uint8Array(data)); // texts are not ours
   });
-  socket.addEventListener("close", ({ code, reason }) => events.closed(code, reason));
+  // Deno says 0 when it could not be opened.
+  socket.addEventListener("close", ({ code, reason }) => events.closed(code || CLOSE.GONE.code, reason));
   return {
     send: (packet) => socket.send(packet as Uint8Array<ArrayBuffer>),
     close: ({ code, reason }) => socket.close(mayBeSaid(code) ? code : 4000, reason),
