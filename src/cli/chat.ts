@@ -76,11 +76,12 @@ export async function chatMain(args: readonly string[]): Promise<number> {
   const options = read as ChatOptions;
   const { as, where, urls, app, device, data } = options;
   const terminal = isTerminal();
+  let note: (text: string) => void = console.error;
   const client = new PetrelClient({
     url: urls,
     token: options.token ?? (() => freshToken(options)),
     device,
-    connect: connectWith(dial, { ca: options.ca, tlsProblem: terminal ? undefined : console.error }),
+    connect: connectWith(dial, { ca: options.ca, tlsProblem: (text) => note(text) }),
     // A pipe keeps no place: it only sends, and the terminal's inbox is left alone.
     storage: terminal ? new FileStorage(chatFile(data, app, as, device), true) : new MemoryStorage(),
   });
@@ -90,7 +91,7 @@ export async function chatMain(args: readonly string[]): Promise<number> {
   const lines = new ChatLines(as, colors ? COLORS : PLAIN, systemClock, columns, (at) => groups.title(at));
   if (terminal) {
     const { stdin: input, stdout: output } = process;
-    return await chatTerminal(client, where, lines, groups, { input, output }, systemClock);
+    return await chatTerminal(client, where, lines, groups, { input, output }, systemClock, (print) => note = print);
   }
   return await chatPipe(client, where, lines, process.stdin, { line: console.log, note: console.error });
 }

@@ -17,9 +17,10 @@ export async function chat(server: FakeServer, options: Partial<ClientOptions> =
   const fake = new FakeTerminal(100);
   const groups = new ChatGroups(client);
   const lines = new ChatLines("ann", PLAIN, clock, () => 100, (at) => groups.title(at));
-  const code = chatTerminal(client, where, lines, groups, fake.terminal, clock);
+  let note: (text: string) => void = () => {};
+  const code = chatTerminal(client, where, lines, groups, fake.terminal, clock, (print) => note = print);
   await fake.settled();
   const shown = () =>
     fake.text.split("\n").filter((line) => !line.startsWith("──")).map((line) => line.replace(/^\d\d:\d\d /, ""));
-  return { client, clock, fake, code, shown };
+  return { client, clock, fake, code, shown, note: (text: string) => note(text) };
 }

@@ -37,6 +37,14 @@ describe("petrel chat at a terminal", () => {
     expect(shown()).toEqual([HELLO, "7 not sent yet: the next start sends what is left"]);
   });
 
+  test("a note stands among the messages, and what is typed stays", async () => {
+    const { fake, shown, note } = await chat(new FakeServer());
+    await fake.type("half");
+    note("its certificate is refused\x1b[2J");
+    await fake.settled();
+    expect(shown()).toEqual([HELLO, "online", "its certificate is refused·[2J", "bob> half"]);
+  });
+
   test("a lost connection and its return are told once each", async () => {
     const server = new FakeServer();
     const { clock, fake, shown, code } = await chat(server);

@@ -13,7 +13,10 @@ const SHOWN = 5;
 /** What waits may still leave when a person quits. */
 const LEAVE_MS = 1_500;
 
-/** A chat for a person at a terminal. Resolves with the exit code when they leave, or when the server ends it. */
+/**
+ * A chat for a person at a terminal. Resolves with the exit code when they leave, or when the server ends it. `ready` is
+ * given what prints a note into the chat.
+ */
 export function chatTerminal(
   client: PetrelClient,
   where: Where,
@@ -21,9 +24,11 @@ export function chatTerminal(
   groups: ChatGroups,
   terminal: Terminal,
   clock: Clock,
+  ready?: (print: (text: string) => void) => void,
 ): Promise<number> {
   return new Promise((resolve) => {
     const chat = new TerminalChat(client, where, lines, groups, terminal, clock, resolve);
+    ready?.((text) => chat.note(text));
     chat.begin();
   });
 }
@@ -96,6 +101,10 @@ class TerminalChat {
     client.login().catch((error: ImError) => this.#stop(error.message));
     client.on("closed", ({ error }) => this.#stop(error.message));
     this.#tick = this.#clock.every(1_000, () => this.#state.state === "offline" && this.#showLive());
+  }
+
+  note(text: string): void {
+    if (!this.#leaving) this.#screen.print(this.#lines.note(clean(text)));
   }
 
   #entered(text: string): void {

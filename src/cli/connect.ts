@@ -4,8 +4,9 @@ import { CLOSE, type CloseReason } from "../protocol/close_reason.ts";
 import { type ClientSocket, type ClientSocketEvents, type Connect, connectWebSocket } from "../sdk/socket.ts";
 
 /**
- * How the SDK connects from a terminal: every URL that `dial` knows over the runtime's sockets, but `ws://` and `wss://`
- * by its WebSocket. With certificates of one's own authority (`ca`, PEM) `wss://` goes over `dial` too.
+ * How the SDK connects from a terminal: `ws://` by the runtime's WebSocket, every other URL that `dial` knows over its
+ * sockets. So does `wss://`: a WebSocket takes no authority of one's own (`ca`, PEM), and on Deno it does not say that a
+ * certificate was refused.
  */
 export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, tlsProblem }: ConnectOptions = {}): Connect {
   const options = { timeoutMs, ...(ca !== undefined && { ca }) };
@@ -16,9 +17,7 @@ export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, tlsProblem }: C
     tlsProblem?.(message);
   };
   return (url, events) =>
-    /^(tcp|tls|tcp\+unix|ws\+unix):/.test(url) || ca !== undefined && url.startsWith("wss:")
-      ? dialled(dial, url, events, options, failed)
-      : connectWebSocket(url, events);
+    url.startsWith("ws:") ? connectWebSocket(url, events) : dialled(dial, url, events, options, failed);
 }
 
 /** For `connectWith`. */

@@ -85,14 +85,23 @@ test("a client that refuses the certificate says why, once", async () => {
   await using local = await LocalSystem.start({ tlsCert: tlsFile("first.crt"), tlsKey: tlsFile("first.key") });
   const problems: string[] = [];
   const connect = connectWith(runtime.dial, { tlsProblem: (message) => void problems.push(message) });
-  let closes = 0;
-  const events = { opened() {}, packet() {}, closed: () => void closes++ };
-  for (let i = 1; i <= 2; i++) {
-    connect(local.tcp, events);
-    await until(() => closes === i, "it gave up");
+  const codes: number[] = [];
+  const events = { opened() {}, packet() {}, closed: (code: number) => void codes.push(code) };
+  const twice = [local.tcp, local.tcp, local.ws, local.ws];
+  for (const [i, url] of twice.entries()) {
+    connect(url, events);
+    await until(() => codes.length > i, "it gave up");
   }
-  expect(problems.length).toBe(1);
+  expect(codes).toEqual([1006, 1006, 1006, 1006]);
+  expect(problems.length).toBe(2);
   expect(problems[0]).toMatch(/^Cannot dial tls:.*: its certificate is refused: /);
+  expect(problems[1]).toMatch(/^Cannot dial wss:.*: its certificate is refused: /);
+});
+
+test("a name that stands for no address is refused by name", async () => {
+  const http = { hostname: "nowhere.invalid", port: 0 };
+  const start = LocalSystem.start({ http }).then((local) => local[Symbol.asyncDispose]());
+  await expect(start).rejects.toThrow(/^Cannot listen on nowhere\.invalid port \d+: this machine has no such address/);
 });
 
 test("people talk over unix sockets, which no limit per address counts", async () => {

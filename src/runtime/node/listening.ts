@@ -8,6 +8,8 @@ export const HANDSHAKE_MS = 5_000;
 /** A free port found on one address may be taken on the other: so often another one is tried. */
 const ATTEMPTS = 10;
 const NO_SUCH_ADDRESS = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
+/** The name stands for no address at all: the first on Bun, the second on Deno. */
+const NO_SUCH_NAME = new Set(["ENOENT", "ENOTFOUND"]);
 
 /**
  * Binds every address that a host name stands for, all on one port, or a unix socket.
@@ -58,7 +60,7 @@ function refusal(hostname: string, port: number, cause: unknown): ImError {
     ? "the port is taken. Stop what listens there, or choose another port"
     : code === "EACCES"
     ? "not allowed. Choose a port above 1023, or give this process the right"
-    : NO_SUCH_ADDRESS.has(code) || code === "ENOTFOUND"
+    : NO_SUCH_ADDRESS.has(code) || NO_SUCH_NAME.has(code)
     ? "this machine has no such address. Choose one of its own, or 0.0.0.0"
     : `${cause instanceof Error ? cause.message : cause}`;
   return new ImError("CONFIG", `Cannot listen on ${hostname} port ${port}: ${why}`, { cause });
