@@ -65,8 +65,8 @@ const NEWEST = 0x7fff_ffff;
 
 /**
  * What the server keeps of conversations: `client.conversations`. A list of them stays right with what comes later:
- * `onMessage` (a new last message; one more unread unless `own`), `sent`, `read` (read on another device) and `group`;
- * after an absence (`state` "online") fetch it anew.
+ * `onMessage` (a new last message; one more unread, or none when it is `own`), `sent` (none unread), `read` (read on another
+ * device) and `group`; after an absence (`state` "online") fetch it anew.
  *
  * Every method waits while offline (30 s at most, then TIMEOUT) and is repeated when the connection breaks or the server is
  * busy. Rejects with an ImError: INVALID_BODY (no such group, a name that is none), UNAUTHORIZED (a group we are not in),
