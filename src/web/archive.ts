@@ -1,11 +1,13 @@
 import type { ConversationKey } from "./conversation.ts";
 import { type Entry, merged } from "./entry.ts";
+import type { GroupFacts } from "./group_facts.ts";
 
 /** What was kept of an account's messages. */
 export interface Archived {
   readonly entries: readonly Entry[];
   /** The number up to which each conversation was read. */
   readonly read: readonly (readonly [ConversationKey, number])[];
+  readonly groups: readonly GroupFacts[];
 }
 
 /** Keeps an account's messages in this browser; all tabs of the account share one. Every call may reject. */
@@ -13,10 +15,12 @@ export interface Archive {
   /** The newest messages, at most `MOST`; older ones are forgotten. */
   load(): Promise<Archived>;
   /** Resolves when it is kept. What is stored already stays so (`merged`). */
-  put(entry: Entry): Promise<void>;
+  put(...entries: Entry[]): Promise<void>;
   drop(key: string): Promise<void>;
   /** Only ever goes up. */
   read(key: ConversationKey, seq: number): Promise<void>;
+  /** The newest word about a group counts. */
+  group(facts: GroupFacts): Promise<void>;
 }
 
 /** A page for trying things out keeps so many messages of an account. */
@@ -26,13 +30,15 @@ export const MOST = 10_000;
 export class MemoryArchive implements Archive {
   readonly #entries = new Map<string, Entry>();
   readonly #read = new Map<ConversationKey, number>();
+  readonly #groups = new Map<ConversationKey, GroupFacts>();
 
   load(): Promise<Archived> {
-    return Promise.resolve({ entries: [...this.#entries.values()], read: [...this.#read] });
+    const [entries, groups] = [[...this.#entries.values()], [...this.#groups.values()]];
+    return Promise.resolve({ entries, read: [...this.#read], groups });
   }
 
-  put(entry: Entry): Promise<void> {
-    this.#entries.set(entry.key, merged(this.#entries.get(entry.key), entry));
+  put(...entries: Entry[]): Promise<void> {
+    for (const entry of entries) this.#entries.set(entry.key, merged(this.#entries.get(entry.key), entry));
     return Promise.resolve();
   }
 
@@ -43,6 +49,11 @@ export class MemoryArchive implements Archive {
 
   read(key: ConversationKey, seq: number): Promise<void> {
     this.#read.set(key, Math.max(seq, this.#read.get(key) ?? 0));
+    return Promise.resolve();
+  }
+
+  group(facts: GroupFacts): Promise<void> {
+    this.#groups.set(facts.key, facts);
     return Promise.resolve();
   }
 }
@@ -59,11 +70,11 @@ export class ForgivingArchive implements Archive {
   }
 
   async load(): Promise<Archived> {
-    return await this.#try((archive) => archive.load()) ?? { entries: [], read: [] };
+    return await this.#try((archive) => archive.load()) ?? { entries: [], read: [], groups: [] };
   }
 
-  async put(entry: Entry): Promise<void> {
-    await this.#try((archive) => archive.put(entry));
+  async put(...entries: Entry[]): Promise<void> {
+    await this.#try((archive) => archive.put(...entries));
   }
 
   async drop(key: string): Promise<void> {
@@ -72,6 +83,10 @@ export class ForgivingArchive implements Archive {
 
   async read(key: ConversationKey, seq: number): Promise<void> {
     await this.#try((archive) => archive.read(key, seq));
+  }
+
+  async group(facts: GroupFacts): Promise<void> {
+    await this.#try((archive) => archive.group(facts));
   }
 
   async #try<T>(use: (archive: Archive) => Promise<T>): Promise<T | undefined> {

@@ -1,13 +1,11 @@
 import { avatar } from "./avatar.ts";
-import { composerView } from "./composer_view.ts";
 import { conversationListView } from "./conversation_list_view.ts";
-import { type ConversationKey, conversationOf } from "./conversation.ts";
-import { h, setAttribute, setText } from "./dom.ts";
+import { h, setAttribute } from "./dom.ts";
 import { factsView } from "./facts_view.ts";
 import { icon } from "./icons.ts";
-import { messageListView } from "./message_list_view.ts";
 import { noticeView } from "./notice_view.ts";
 import { settingsButtons } from "./settings_buttons.ts";
+import { threadView } from "./thread_view.ts";
 import type { Ui, View } from "./ui.ts";
 
 /** The chat screen: conversations on the left, one of them on the right; on a phone one after the other. */
@@ -60,36 +58,4 @@ export function chatView(ui: Ui): View & { opened(focus: boolean): void } {
     );
     return h("div", { class: "account-bar" }, me, ...settingsButtons(words, ui), leave);
   }
-}
-
-function threadView(ui: Ui, key: ConversationKey): View & { focus(): void } {
-  const { words, session } = ui;
-  const { id } = conversationOf(key);
-  const messages = messageListView(ui, key);
-  const composer = composerView(ui, key, () => messages.toBottom());
-  const status = h("span", { class: "status", role: "status" });
-  const back = h(
-    "button",
-    { type: "button", class: "quiet back", "data-testid": "back", "aria-label": words.back, title: words.back },
-    icon("back"),
-  );
-  back.addEventListener("click", () => ui.select(undefined));
-  const head = h(
-    "header",
-    { class: "thread-head" },
-    back,
-    avatar(id, words.tag),
-    h("h2", { class: "who" }, h("bdi", {}, id)),
-    status,
-  );
-  return {
-    node: h("section", { class: "thread", "aria-label": id }, head, messages.node, composer.node),
-    update() {
-      setText(status, words.states[session.state]);
-      messages.update();
-      composer.update();
-    },
-    focus: () => composer.focus(),
-    close: () => messages.close?.(),
-  };
 }

@@ -1,6 +1,6 @@
 import { TEXT } from "../protocol/limits.ts";
 import { codePoints } from "../protocol/names.ts";
-import { type ConversationKey, conversationOf } from "./conversation.ts";
+import type { ConversationKey } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import type { Ui, View } from "./ui.ts";
@@ -11,13 +11,10 @@ const TELL_FROM = TEXT.body - 500;
 /** Where one writes. What is not sent yet is kept per conversation. */
 export function composerView(ui: Ui, key: ConversationKey, sent: () => void): View & { focus(): void } {
   const { words, session, drafts } = ui;
-  const { id } = conversationOf(key);
   const input = h("textarea", {
     rows: 1,
     dir: "auto",
     "data-testid": "composer",
-    "aria-label": words.composer(id),
-    placeholder: words.composer(id),
     title: words.composerHint,
     enterkeyhint: "send",
   });
@@ -29,12 +26,19 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
     icon("send", 20),
   );
   const form = h("form", { class: "composer" }, h("div", { class: "paper" }, input, counter), button);
+  const shut = h("p", { class: "composer-shut", role: "status", "data-testid": "composer-shut" });
 
   const sendable = (): boolean => {
     const text = input.value;
     return text.trim() !== "" && codePoints(text, TEXT.body) <= TEXT.body && session.state !== "closed";
   };
   const show = (): void => {
+    const out = session.directory.outOf(key);
+    form.hidden = out;
+    setText(shut, out ? words.outOfGroup : "");
+    const label = words.composer(ui.nameOf(key));
+    setAttribute(input, "aria-label", label);
+    setAttribute(input, "placeholder", label);
     const count = codePoints(input.value);
     const left = TEXT.body - count;
     setText(counter, count < TELL_FROM ? "" : left >= 0 ? words.left(left) : words.over(-left));
@@ -71,7 +75,11 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
     input.focus();
   });
   queueMicrotask(grow);
-  return { node: form, update: show, focus: () => focusUnlessTouch(input) };
+  return {
+    node: h("div", { class: "composer-place" }, form, shut),
+    update: show,
+    focus: () => focusUnlessTouch(input),
+  };
 }
 
 /** On a touch screen the focus brings the keyboard, which covers half of what one came to read. */

@@ -1,10 +1,11 @@
 import { isName } from "../protocol/names.ts";
-import { avatar } from "./avatar.ts";
+import { conversationAvatar } from "./avatar.ts";
 import type { Summary } from "./book.ts";
 import { type ConversationKey, conversationOf, keyOf } from "./conversation.ts";
 import { h, setAttribute, setChildren, setText } from "./dom.ts";
 import { preview, shortTime } from "./format.ts";
 import { icon } from "./icons.ts";
+import { newGroup } from "./new_group_view.ts";
 import type { Ui, View } from "./ui.ts";
 
 /** Everybody one has talked to, the newest first, and a way to start with somebody new. */
@@ -20,10 +21,21 @@ export function conversationListView(ui: Ui): View {
     icon("plus"),
   );
   add.addEventListener("click", () => form.toggle());
+  const addGroup = h(
+    "button",
+    { type: "button", class: "quiet", "data-testid": "new-group", title: words.newGroup, "aria-label": words.newGroup },
+    icon("people"),
+  );
+  addGroup.addEventListener("click", () => newGroup(ui));
   const node = h(
     "nav",
     { class: "conversation-list", "aria-label": words.conversations },
-    h("div", { class: "list-head" }, h("div", { class: "brand" }, icon("bird", 26), h("span", {}, "Petrel")), add),
+    h(
+      "div",
+      { class: "list-head" },
+      h("div", { class: "brand" }, icon("bird", 26), h("span", {}, "Petrel")),
+      h("div", { class: "list-buttons" }, addGroup, add),
+    ),
     form.node,
     list,
     empty,
@@ -47,15 +59,17 @@ interface Item {
 
 function makeItem(ui: Ui, key: ConversationKey): Item {
   const { words } = ui;
-  const { id } = conversationOf(key);
+  const { id, kind } = conversationOf(key);
+  const picture = conversationAvatar(key, ui.nameOf(key), words.tag);
+  const name = h("bdi", { class: "who" });
   const time = h("time", { class: "when" });
   const said = h("bdi", { class: "said" });
   const badge = h("span", { class: "badge" });
   const button = h(
     "button",
-    { type: "button", class: "conversation", "data-testid": "conversation", "data-peer": id },
-    avatar(id, words.tag),
-    h("span", { class: "line" }, h("bdi", { class: "who" }, id), time),
+    { type: "button", class: "conversation", "data-testid": "conversation", "data-peer": id, "data-kind": kind },
+    picture.node,
+    h("span", { class: "line" }, name, time),
     h("span", { class: "line" }, said, badge),
   );
   button.addEventListener("click", () => ui.select(key));
@@ -63,7 +77,10 @@ function makeItem(ui: Ui, key: ConversationKey): Item {
     node: h("li", {}, button),
     update({ last, unread }, selected) {
       setText(time, last ? shortTime(last.timeMs, Date.now(), words) : "");
-      setText(said, last ? (last.own ? words.says(words.you) : "") + preview(last.body) : "");
+      setText(name, ui.nameOf(key));
+      picture.rename(ui.nameOf(key));
+      const speaker = last?.own ? words.you : kind === "group" ? last?.sender : undefined;
+      setText(said, last ? (speaker === undefined ? "" : words.says(speaker)) + preview(last.body) : "");
       setText(badge, unread === 0 ? "" : unread > 99 ? "99+" : String(unread));
       badge.hidden = unread === 0;
       setAttribute(badge, "aria-label", words.unread(unread));

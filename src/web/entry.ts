@@ -2,17 +2,21 @@ import type { Message } from "../sdk/message.ts";
 import type { SentMessage } from "../sdk/sent_message.ts";
 import { type ConversationKey, keyOf } from "./conversation.ts";
 
-/** "sending", "durable" and "failed" are our own messages of this browser; all others were received, also our own of another device. */
-export type EntryState = "sending" | "durable" | "failed" | "received";
+/**
+ * "sending" and "failed" are our own messages of this browser, "durable" all of our own that are stored, "received" those
+ * of others. A "notice" is no message: somebody came to a group or left it while this browser watched.
+ */
+export type EntryState = "sending" | "durable" | "failed" | "received" | "notice";
 
-/** A message as the page shows and archives it; plain values. */
+/** A message, or a notice, as the page shows and archives it; plain values. */
 export interface Entry {
-  /** The same in every tab: `c:` and the client's message id for our own, `m:` and the message id for all others. */
+  /** The same in every tab: `c:` and the client's message id for our own, `m:` and the message id for others, `n:` for notices. */
   readonly key: string;
   readonly conversation: ConversationKey;
   readonly own: boolean;
   readonly sender: string;
   readonly type: number;
+  /** Of a notice: "joined" or "left". */
   readonly body: string;
   readonly extra: string;
   /** Milliseconds since 1970: the server's once it is stored, ours before. */
@@ -61,6 +65,31 @@ export function entryOfSent(sent: SentMessage, sender: string): Entry {
     state,
     messageId: receipt ? String(receipt.messageId) : "",
     error: error?.code,
+  };
+}
+
+/**
+ * Somebody came or went. It stands behind the last entry there is, whatever the clock says; of several about one person at
+ * one place the last counts.
+ */
+export function entryOfNotice(
+  conversation: ConversationKey,
+  account: string,
+  what: "joined" | "left",
+  after: { readonly seq: number; readonly timeMs: number },
+): Entry {
+  return {
+    key: `n:${conversation}:${after.seq}:${account}`,
+    conversation,
+    own: false,
+    sender: account,
+    type: 0,
+    body: what,
+    extra: "",
+    timeMs: after.timeMs,
+    seq: 0,
+    state: "notice",
+    messageId: "",
   };
 }
 

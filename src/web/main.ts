@@ -58,6 +58,7 @@ function showChat(session: Session, focus: boolean): void {
     },
     demo: DEMO,
     drafts,
+    nameOf: (key) => session.directory.nameOf(key) || WORDS[language].aGroup,
     select,
     signOut,
     signInAgain,
@@ -86,7 +87,7 @@ function update(): void {
     (session ? `${session.account} · Petrel` : WORDS[language].title);
 }
 
-async function signIn({ account, peer, token }: Login): Promise<void> {
+async function signIn({ account, peer, token }: Login, group = ""): Promise<void> {
   if (!session && document.body.dataset["state"] === "connecting") return; // asked twice
   document.body.dataset["state"] = "connecting";
   remember("account", account);
@@ -102,6 +103,7 @@ async function signIn({ account, peer, token }: Login): Promise<void> {
     changed,
   });
   if (peer !== "") open(keyOf({ kind: "user", id: peer }));
+  else if (group) open(keyOf({ kind: "group", id: group }));
   writeAddress();
   showChat(started, true);
   await started.start();
@@ -121,11 +123,11 @@ function signInAgain(): void {
   if (!session) return;
   if (DEMO) return session.connect();
   const { account } = session;
-  const peer = selected === undefined ? "" : conversationOf(selected).id;
+  const { kind, id } = selected === undefined ? { kind: "user", id: "" } : conversationOf(selected);
   void session.close();
   session = undefined;
   keepToken("");
-  showLogin({ account, peer, token: "" });
+  showLogin({ account, peer: kind === "user" ? id : "", token: "" });
 }
 
 function open(key: ConversationKey): void {
@@ -147,26 +149,33 @@ function select(key: ConversationKey | undefined): void {
 function writeAddress(isNew = false): void {
   if (!session) return;
   const words = new URLSearchParams({ as: session.account });
-  if (selected !== undefined) words.set("to", conversationOf(selected).id);
+  const { kind, id } = selected === undefined ? { kind: "user", id: "" } : conversationOf(selected);
+  if (id !== "") words.set(kind === "group" ? "group" : "to", id);
   if (isNew) history.pushState(null, "", `/?${words}`);
   else history.replaceState(null, "", `/?${words}`);
 }
 
 /** The reader went back or forward: to another conversation, or to another account's page. */
 function followAddress(): void {
-  const { account, peer } = askedFor();
+  const { account, peer, group } = askedFor();
   if (!session || account !== session.account) return location.reload();
-  if (peer === "") selected = undefined;
-  else open(keyOf({ kind: "user", id: peer }));
+  if (peer !== "") open(keyOf({ kind: "user", id: peer }));
+  else if (group !== "") open(keyOf({ kind: "group", id: group }));
+  else selected = undefined;
   if (screen?.at === "chat") screen.view.opened(false);
   update();
 }
 
 /** What the address asks for; "" for what is no legal name. */
-function askedFor(): { readonly account: string; readonly peer: string } {
+function askedFor(): { readonly account: string; readonly peer: string; readonly group: string } {
   const asked = new URLSearchParams(location.search);
   const [account, peer] = [asked.get("as") ?? "", asked.get("to") ?? ""];
-  return { account: isName(account) ? account : "", peer: isName(peer) && peer !== account ? peer : "" };
+  const group = asked.get("group") ?? "";
+  return {
+    account: isName(account) ? account : "",
+    peer: isName(peer) && peer !== account ? peer : "",
+    group: isName(group) ? group : "",
+  };
 }
 
 function changeLanguage(): void {
@@ -195,7 +204,7 @@ function valueOf(id: string): string {
 
 startTheme(showAnew);
 addEventListener("popstate", followAddress);
-const { account, peer } = askedFor();
+const { account, peer, group } = askedFor();
 const token = DEMO ? "" : keptToken();
-if (account !== "" && (DEMO || token !== "")) void signIn({ account, peer, token });
+if (account !== "" && (DEMO || token !== "")) void signIn({ account, peer, token }, group);
 else showLogin({ account: account || preference("account"), peer, token });

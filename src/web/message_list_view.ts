@@ -2,7 +2,8 @@ import { type ConversationKey, conversationOf } from "./conversation.ts";
 import { h, setChildren, setText } from "./dom.ts";
 import { dayName, dayOf } from "./format.ts";
 import { icon } from "./icons.ts";
-import { type MessageNode, messageNode } from "./message_node.ts";
+import { beginningNode, gapNode, noticeNode } from "./line_node.ts";
+import { messageNode } from "./message_node.ts";
 import { type Row, rowsOf } from "./rows.ts";
 import type { Ui, View } from "./ui.ts";
 
@@ -13,17 +14,23 @@ const MOST_AT_BOTTOM = 2 * PAGE;
 const NEAR_PX = 48;
 const EARLIER_PX = 600;
 
+interface RowNode {
+  readonly node: HTMLElement;
+  update(row: Row): void;
+}
+
 /**
  * The messages of one conversation. It stays at the newest as long as one is there; otherwise it does not move, and a
- * button tells how many have come. Only the newest are in the document, more as one scrolls up.
+ * button tells how many have come. Only the newest are in the document, more as one scrolls up; what this browser does
+ * not have is fetched when one comes near it.
  */
 export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom(): void } {
   const { words, session } = ui;
-  const peer = conversationOf(key).id;
-  const nodes = new Map<string, MessageNode | { readonly node: HTMLElement }>();
+  const { book, history } = session;
+  const nodes = new Map<string, RowNode>();
   const list = h("ol", { class: "messages" });
-  const greeting = emptyNode(ui, peer);
-  const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(peer), tabindex: 0 };
+  const greeting = emptyNode(ui, key);
+  const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(ui.nameOf(key)), tabindex: 0 };
   const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting, list);
   const pillText = h("span", {});
   const pill = h(
@@ -33,8 +40,9 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     pillText,
   );
   const node = h("div", { class: "message-area" }, scroller, pill);
-  /** Index of the first message that is in the document. */
-  let from = Math.max(0, session.book.entries(key).length - PAGE);
+  /** Key of the first message that is in the document; "": the newest `PAGE`. */
+  let from = "";
+  let gaps: readonly (Row & { kind: "gap" })[] = [];
   let atBottom = true;
   let filled = false;
 
@@ -51,8 +59,9 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const was = atBottom;
     atBottom = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (!atBottom && scrollTop < EARLIER_PX && from > 0) earlier();
+    if (!atBottom && scrollTop < EARLIER_PX && firstShown() > 0) earlier();
     else if (was !== atBottom) update();
+    else fetchNear();
   }, { passive: true });
 
   // The keyboard of a phone, a growing composer, a picture of another size: what was at the bottom stays there.
@@ -66,44 +75,84 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   };
   document.addEventListener("visibilitychange", seen);
 
+  /** Index of the first message that is in the document. */
+  function firstShown(): number {
+    const entries = book.entries(key);
+    const at = from === "" ? -1 : entries.findIndex((one) => one.key === from);
+    const first = at < 0 ? Math.max(0, entries.length - PAGE) : at;
+    return atBottom && entries.length - first > MOST_AT_BOTTOM ? entries.length - PAGE : first;
+  }
+
   function earlier(): void {
-    const before = scroller.scrollHeight;
-    from = Math.max(0, from - PAGE);
+    const entries = book.entries(key);
+    from = entries[Math.max(0, firstShown() - PAGE)]?.key ?? "";
     update();
-    scroller.scrollTop += scroller.scrollHeight - before;
   }
 
   function update(): void {
-    const entries = session.book.entries(key);
-    if (atBottom && entries.length - from > MOST_AT_BOTTOM) from = entries.length - PAGE;
-    const rows = rowsOf(entries.slice(from), dayOf);
+    const entries = book.entries(key);
+    const first = firstShown();
+    from = first === 0 && entries.length < PAGE ? "" : entries[first]?.key ?? "";
+    const after = entries.slice(0, first).findLast(({ seq }) => seq > 0)?.seq ?? 0;
+    const lacks = (low: number, high: number) => !session.directory.outOf(key) && book.lacks(key, low, high);
+    const rows = rowsOf(entries.slice(first), { dayOf, lacks, after, head: book.head(key) });
+    gaps = rows.filter((row) => row.kind === "gap");
+    const anchor = atBottom ? undefined : firstVisible();
     setChildren(list, rows.map(show));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);
-    greeting.hidden = entries.length > 0 || !session.ready;
-    list.hidden = entries.length === 0;
+    greeting.hidden = rows.length > 0 || !session.ready || !session.directory.listed;
+    list.hidden = rows.length === 0;
     if (atBottom) bottom();
-    const unread = session.book.unread(key);
+    else if (anchor?.node.isConnected) scroller.scrollTop += anchor.node.getBoundingClientRect().top - anchor.top;
+    const unread = book.unread(key);
     pill.hidden = atBottom;
     setText(pillText, words.newMessages(unread));
     pill.classList.toggle("news", unread > 0);
     filled = true;
+    if (!atBottom && first > 0 && scroller.scrollTop < EARLIER_PX) return earlier();
+    fetchNear();
     seen();
+  }
+
+  /** What one looks at: it stays where it is, whatever is added above it. */
+  function firstVisible(): { readonly node: Element; readonly top: number } | undefined {
+    const edge = scroller.getBoundingClientRect().top;
+    for (const node of list.querySelectorAll(".message")) {
+      const { top, bottom } = node.getBoundingClientRect();
+      if (bottom > edge) return { node, top };
+    }
+    return undefined;
+  }
+
+  /** Fetches the messages of the gaps that are on the screen, or soon will be. */
+  function fetchNear(): void {
+    if (gaps.length === 0 || session.state !== "online" || !session.directory.listed || history.failed(key)) return;
+    const { top, bottom } = scroller.getBoundingClientRect();
+    const near = gaps.findLast((gap) => {
+      const place = nodes.get(gap.key)?.node.getBoundingClientRect();
+      return place && place.bottom > top - EARLIER_PX && place.top < bottom + EARLIER_PX;
+    });
+    if (near && bottom > top) void history.load(key, near.before);
   }
 
   function show(row: Row): HTMLElement {
     let there = nodes.get(row.key);
-    if (!there) {
-      there = row.kind === "entry" ? messageNode(ui, row) : dayNode(row.dayMs);
-      if (filled && row.kind === "entry" && Date.now() - row.entry.timeMs < 60_000) there.node.classList.add("arrives");
-      nodes.set(row.key, there);
-    }
-    if (row.kind === "entry" && "update" in there) there.update(row);
+    if (!there) nodes.set(row.key, there = makeNode(row));
+    there.update(row);
     return there.node;
   }
 
-  function dayNode(dayMs: number): { readonly node: HTMLElement } {
-    return { node: h("li", { class: "day" }, h("span", {}, dayName(dayMs, Date.now(), words))) };
+  function makeNode(row: Row): RowNode {
+    if (row.kind === "gap") return gapNode(ui, key, () => void history.load(key, row.before));
+    if (row.kind === "day") {
+      return fixed(h("li", { class: "day" }, h("span", {}, dayName(row.dayMs, Date.now(), words))));
+    }
+    if (row.kind === "beginning") return fixed(beginningNode(ui));
+    if (row.kind === "notice") return fixed(noticeNode(ui, row.entry));
+    const made = messageNode(ui, row);
+    if (filled && Date.now() - row.entry.timeMs < 60_000) made.node.classList.add("arrives");
+    return { node: made.node, update: (now) => now.kind === "entry" ? made.update(now) : undefined };
   }
 
   return {
@@ -117,20 +166,26 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   };
 }
 
+function fixed(node: HTMLElement): RowNode {
+  return { node, update() {} };
+}
+
 /** Nothing said yet. Who tries it out alone is one click away from the other side. */
-function emptyNode({ words, session, demo }: Ui, peer: string): HTMLElement {
-  const otherSide = new URLSearchParams({ as: peer, to: session.account });
+function emptyNode({ words, session, demo, nameOf }: Ui, key: ConversationKey): HTMLElement {
+  const { kind, id } = conversationOf(key);
+  const group = kind === "group";
+  const otherSide = new URLSearchParams({ as: id, to: session.account });
   return h(
     "div",
     { class: "greeting" },
     icon("bird", 44),
-    h("p", {}, words.noMessages(peer)),
-    h("p", { class: "hint" }, words.noMessagesMore),
-    demo
+    h("p", {}, group ? words.noMessagesIn(nameOf(key)) : words.noMessages(id)),
+    h("p", { class: "hint" }, group ? words.noMessagesInMore : words.noMessagesMore),
+    demo && !group
       ? h(
         "a",
         { href: `/?${otherSide}`, target: "_blank", rel: "noopener", "data-testid": "other-side" },
-        words.otherSide(peer),
+        words.otherSide(id),
       )
       : undefined,
   );

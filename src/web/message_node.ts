@@ -1,11 +1,11 @@
 import { conversationOf } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import { clientIdOf, type Entry } from "./entry.ts";
-import { clockTime, fullTime, isLong, pieces } from "./format.ts";
+import { clockTime, fullTime, hue, isLong, pieces } from "./format.ts";
 import { icon } from "./icons.ts";
 import type { Row } from "./rows.ts";
 import type { Ui } from "./ui.ts";
-import type { Words } from "./words.ts";
+import { reasonOf, type Words } from "./words.ts";
 
 /** One message on the screen. Its text never changes, its state does. */
 export interface MessageNode {
@@ -18,12 +18,14 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
   const time = h("time", {});
   const mark = h("span", { class: "mark" });
   const group = conversationOf(entry.conversation).kind === "group" && !entry.own;
+  const sender = group
+    ? h("bdi", { "data-testid": "sender-name" }, entry.sender)
+    : h("span", { class: "for-readers" }, words.says(entry.own ? words.you : entry.sender));
+  if (group) sender.style.setProperty("--hue", String(hue(entry.sender)));
   const bubble = h(
     "div",
     { class: "bubble" },
-    group
-      ? h("bdi", { class: "sender" }, entry.sender)
-      : h("span", { class: "for-readers" }, words.says(entry.own ? words.you : entry.sender)),
+    sender,
     ...textNodes(entry.body, words),
     h("span", { class: "meta" }, time, mark),
   );
@@ -60,6 +62,7 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
       setAttribute(node, "data-client-id", clientIdOf(entry) || undefined);
       setAttribute(node, "data-id", messageId || undefined);
       setAttribute(node, "data-first", first);
+      if (group) setAttribute(sender, "class", first ? "sender" : "for-readers");
       setAttribute(node, "data-last", last);
       const clock = clockTime(timeMs, words);
       setText(time, clock);
@@ -71,7 +74,7 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
         showMark(mark, state, words);
       }
       if (state === "failed") {
-        setText(reason, `${words.failed}: ${reasonOf(entry, words)}. `);
+        setText(reason, `${words.failed}: ${reasonOf(entry.error, words)}. `);
         if (!failure.isConnected) node.append(failure);
       } else failure.remove();
     },
@@ -79,18 +82,13 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
 }
 
 function showMark(mark: HTMLElement, state: Entry["state"], words: Words): void {
-  if (state === "received") return mark.replaceChildren();
+  if (state === "received" || state === "notice") return mark.replaceChildren();
   const text = { sending: words.sending, durable: words.durable, failed: words.failed }[state];
   mark.replaceChildren(
     icon(state === "durable" ? "check" : state, 14),
     h("span", { class: "for-readers" }, text),
   );
   setAttribute(mark, "title", text);
-}
-
-function reasonOf({ error }: Entry, { reasons }: Words): string {
-  const known: Readonly<Record<string, string>> = reasons;
-  return known[error ?? ""] ?? reasons.other;
 }
 
 /** The text as text: addresses become links, a long one is folded. Its direction is its own. */

@@ -2,8 +2,10 @@ import { type ClientState, CLOSE, type CloseReason, ImError, PetrelClient, type 
 import { type Archive, ForgivingArchive } from "./archive.ts";
 import { Book } from "./book.ts";
 import { type ConversationKey, conversationOf } from "./conversation.ts";
+import { Directory } from "./directory.ts";
 import { clientIdOf, type Entry, entryOfMessage, entryOfSent } from "./entry.ts";
 import { GuardedStorage } from "./guarded_storage.ts";
+import { History } from "./history.ts";
 import type { Place } from "./place.ts";
 import { Tabs } from "./tabs.ts";
 
@@ -32,6 +34,8 @@ export interface SessionOptions {
  */
 export class Session {
   readonly book = new Book();
+  readonly directory: Directory;
+  readonly history: History;
   readonly #options: SessionOptions;
   readonly #archive: ForgivingArchive;
   readonly #storage: GuardedStorage;
@@ -64,6 +68,20 @@ export class Session {
       read: (key, seq) => this.book.read(key, seq),
       changed: options.changed,
     });
+    const { book } = this;
+    const { account, changed } = options;
+    const client = () => this.#client;
+    const keep = (entries: readonly Entry[]) => void this.#archive.put(...entries.map((entry) => book.put(entry)));
+    this.history = new History({ book, client, changed, fetched: keep });
+    this.directory = new Directory({
+      account,
+      book,
+      client,
+      changed,
+      read: (key, seq) => void this.#archive.read(key, seq),
+      group: (facts) => void this.#archive.group(facts),
+      notice: (entry) => keep([entry]),
+    });
   }
 
   get account(): string {
@@ -95,9 +113,10 @@ export class Session {
   }
 
   async #readArchive(): Promise<readonly Entry[]> {
-    const { entries, read } = await this.#archive.load();
+    const { entries, read, groups } = await this.#archive.load();
     for (const entry of entries) this.book.put(entry);
     for (const [key, seq] of read) this.book.read(key, seq);
+    this.directory.restore(groups);
     this.ready = true;
     this.#options.changed();
     return entries;
@@ -113,9 +132,12 @@ export class Session {
     client.onMessage(async (message) => {
       if (message.pos > this.position) this.position = message.pos;
       const entry = this.book.put(entryOfMessage(message));
+      this.directory.met(entry.conversation);
       changed();
       await this.#archive.put(entry);
     });
+    client.on("group", (change) => this.directory.groupChanged(change));
+    client.on("read", (change) => this.directory.readElsewhere(change));
     client.on("sent", (sent) => this.#sent(sent, client));
     client.on("storage", ({ error }) => {
       this.#placeFailed = error !== undefined;
@@ -130,6 +152,8 @@ export class Session {
         // A new device begins where the account was read up to: what another tab took since our start is in the archive.
         if (!this.#wasOnline) void this.#readArchive();
         this.#wasOnline = true;
+        this.history.online();
+        void this.directory.refresh(true);
       }
       if (state === "offline" || state === "connecting" && this.trouble?.kind === "offline") {
         const retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
@@ -182,6 +206,7 @@ export class Session {
     if (!this.book.read(key, seq)) return;
     void this.#archive.read(key, seq);
     this.#tabs.tell({ read: [key, seq] });
+    void this.directory.tellRead(key, seq);
     this.#options.changed();
   }
 

@@ -11,6 +11,8 @@ export interface Ui {
   readonly selected: ConversationKey | undefined;
   /** What was written and not sent, by conversation. */
   readonly drafts: Map<ConversationKey, string>;
+  /** What the reader calls it. */
+  nameOf(key: ConversationKey): string;
   select(key: ConversationKey | undefined): void;
   signOut(): void;
   /** After a token was refused: the demo makes another one, else the login screen asks. */

@@ -75,6 +75,43 @@ export const EN = {
   revoked: "Access for this account or token was withdrawn.",
   closedFor: (reason: string) => `The server ended the connection: ${reason}.`,
   signInAgain: "Sign in again",
+  newGroup: "New group",
+  aGroup: "Group",
+  groupName: "Name of the group",
+  groupNameHint: "Lunch",
+  groupNameMissing: "A group needs a name",
+  groupNameLong: (most: number) => `At most ${most} characters`,
+  members: "Members",
+  memberCount: (count: number) => count === 1 ? "1 member" : `${count} members`,
+  memberHint: "bob, eve",
+  takeAway: (name: string) => `Take ${name} away`,
+  youAnyway: "You are in it anyway",
+  createGroup: "Create group",
+  cancel: "Cancel",
+  close: "Close",
+  moreMembers: "Show more",
+  addMember: "Add somebody",
+  add: "Add",
+  alreadyIn: (name: string) => `${name} is in it already`,
+  owner: "Owner",
+  removeMember: (name: string) => `Remove ${name}`,
+  removeMemberMore: "They do not get what is said from then on, and can be added again.",
+  leaveGroup: "Leave group",
+  leaveGroupSure: (name: string) => `Leave ${name}?`,
+  leaveGroupMore: "What was said so far stays in this browser. Somebody in the group can add you again.",
+  leaveGroupOwner: "You are its owner: without you nobody can remove members.",
+  joined: (who: string) => `${who} joined`,
+  wentOut: (who: string) => `${who} left`,
+  youJoined: "You joined",
+  youWentOut: "You are out of the group",
+  outOfGroup: "You are not in this group any more. What is said here from now on does not reach you.",
+  noMessagesIn: (group: string) => `Nothing said yet in ${group}.`,
+  noMessagesInMore: "Everybody in the group gets it, whether they are here or come later.",
+  beginning: "The beginning of the conversation",
+  olderLoading: "Fetching messages…",
+  olderLater: "More messages come when the connection is back",
+  olderFailed: "The messages could not be fetched.",
+  tryAgain: "Try again",
   storageDenied: "This browser keeps nothing here: messages shown in this tab end with it.",
   gotIt: "OK",
   signOut: "Sign out",
@@ -93,3 +130,9 @@ export const EN = {
 };
 
 export type Words = typeof EN;
+
+/** What an error code of the SDK means to a reader. */
+export function reasonOf(code: string | undefined, { reasons }: Words): string {
+  const known: Readonly<Record<string, string>> = reasons;
+  return known[code ?? ""] ?? reasons.other;
+}

@@ -9,7 +9,7 @@ import { startChromium } from "./chromium.ts";
 import { DevServer } from "./server.ts";
 
 const USAGE = `Usage: screenshots.ts --screenshots <folder> [--help]
-Writes <screen>-<phone|desktop>-<light|dark>-<en|zh>.png of login, chat, list, offline and kicked.`;
+Writes <screen>-<phone|desktop>-<light|dark>-<en|zh>.png of login, chat, list, group, members, new group, leaving, offline and kicked.`;
 
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } } as const;
 
@@ -56,6 +56,7 @@ async function take(browser: Browser, look: Look, folder: string): Promise<void>
 
   const tab = await ChatTab.open(context, `${server.http}/?as=ann&to=bob`);
   await tab.is("online");
+  await tab.part("other-side").waitFor();
   await shoot(tab, "empty");
   const token = (account: string) => () => server.token(account);
   const bob = new PetrelClient({ url: server.ws, token: token("bob") });
@@ -78,6 +79,8 @@ async function take(browser: Browser, look: Look, folder: string): Promise<void>
     await tab.shows(said);
   }
 
+  await groups(tab, [bob, carol], (screen) => shoot(tab, screen), said);
+
   await server.stop();
   await tab.is("offline");
   await tab.say("Said while the server is away");
@@ -93,6 +96,62 @@ async function take(browser: Browser, look: Look, folder: string): Promise<void>
   await tab.part("kicked-notice").waitFor();
   await shoot(tab, "kicked");
   for (const client of [bob, carol, thief]) await client.close();
+}
+
+/** What is said in the group, by ann (0), bob and carol. */
+const GROUP_TALK: readonly (readonly [speaker: 0 | 1 | 2, text: string])[] = [
+  [1, "Who is free on Friday?"],
+  [2, "Me! 🙋"],
+  [2, "But not before noon, the deploy is at eleven and I would like to be there when it goes wrong."],
+  [0, "Then half past twelve, the usual place."],
+  [1, "好的，我来订位子"],
+];
+
+/** A group of three is made, they talk, somebody comes and somebody goes. */
+async function groups(
+  tab: ChatTab,
+  [bob, carol]: readonly [PetrelClient, PetrelClient],
+  shoot: (screen: string) => Promise<unknown>,
+  before: readonly string[],
+): Promise<void> {
+  const toList = async () => {
+    if (await tab.part("back").isVisible()) await tab.part("back").click();
+  };
+  await toList();
+  await tab.part("new-group").click();
+  await tab.part("group-name").fill("Friday lunch 🍜");
+  await tab.part("group-members").fill("carol, ");
+  await shoot("new-group");
+  await tab.part("group-members").fill("bob");
+  await tab.part("group-create").click();
+  await tab.part("beginning").waitFor({ state: "detached" });
+  await shoot("group-empty");
+  const id = new URL(tab.page.url()).searchParams.get("group") ?? "";
+  const said: string[] = [];
+  for (const [speaker, text] of GROUP_TALK) {
+    if (speaker === 0) await tab.say(text);
+    else await (speaker === 1 ? bob : carol).talk(id, text, { group: true }).done;
+    said.push(text);
+    await tab.shows(said);
+  }
+  await bob.groups.join(id, "dave");
+  await bob.groups.join(id, "王小明");
+  await tab.part("notice").nth(1).waitFor();
+  await carol.talk(id, "Welcome!", { group: true }).done;
+  await carol.groups.leave(id);
+  await tab.part("notice").nth(2).waitFor();
+  await shoot("group");
+  await tab.part("members").click();
+  await tab.part("member").nth(3).waitFor();
+  await shoot("members");
+  await tab.part("leave-group").click();
+  await shoot("leave");
+  await tab.part("confirm-yes").click();
+  await tab.part("composer-shut").waitFor();
+  await shoot("group-left");
+  await toList();
+  await tab.part("conversation").filter({ hasText: "bob" }).click();
+  await tab.shows(before);
 }
 
 async function main(): Promise<void> {

@@ -22,20 +22,29 @@ describe("the archive", () => {
     expect((await archive.load()).read).toEqual([["user:bob", 5]]);
   });
 
+  test("the newest word about a group counts", async () => {
+    const archive = new MemoryArchive();
+    const facts = { key: "group:1", name: "Lunch", memberCount: 3, member: true };
+    await archive.group(facts);
+    await archive.group({ ...facts, member: false });
+    expect((await archive.load()).groups).toEqual([{ ...facts, member: false }]);
+  });
+
   test("one that fails is told once and then left alone", async () => {
     let calls = 0;
     const broken: Archive = {
-      load: () => Promise.resolve({ entries: [], read: [] }),
+      load: () => Promise.resolve({ entries: [], read: [], groups: [] }),
       put: () => Promise.reject(new Error(`full ${++calls}`)),
       drop: () => Promise.resolve(),
       read: () => Promise.resolve(),
+      group: () => Promise.resolve(),
     };
     const told: unknown[] = [];
     const archive = new ForgivingArchive(broken, (thrown) => told.push(thrown));
     await Promise.all([archive.put(entry({ key: "m:1" })), archive.put(entry({ key: "m:2" }))]);
     await archive.put(entry({ key: "m:3" }));
     await archive.drop("m:1");
-    expect(await archive.load()).toEqual({ entries: [], read: [] });
+    expect(await archive.load()).toEqual({ entries: [], read: [], groups: [] });
     expect([calls, told.length]).toEqual([2, 1]);
   });
 });

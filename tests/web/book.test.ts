@@ -52,12 +52,12 @@ describe("the book", () => {
 
   test("counts what was received since it was read, and reading only goes forward", () => {
     const book = new Book();
-    for (let seq = 1; seq <= 5; seq++) book.put(entry({ key: `m:${seq}`, seq }));
-    book.put(own({ key: "c:x", seq: 6, messageId: "6", state: "durable" }));
+    book.put(own({ key: "c:x", seq: 1, messageId: "1", state: "durable" }));
+    for (let seq = 2; seq <= 6; seq++) book.put(entry({ key: `m:${seq}`, seq }));
     expect(book.unread("user:bob")).toBe(5);
-    expect(book.read("user:bob", 3)).toBe(true);
+    expect(book.read("user:bob", 4)).toBe(true);
     expect(book.unread("user:bob")).toBe(2);
-    expect(book.read("user:bob", 2)).toBe(false);
+    expect(book.read("user:bob", 3)).toBe(false);
     expect(book.read("user:bob", book.lastSeq("user:bob"))).toBe(true);
     expect([book.unread("user:bob"), book.unread("user:nobody")]).toEqual([0, 0]);
   });
@@ -75,5 +75,58 @@ describe("the book", () => {
     const group = keyOf({ kind: "group", id: "bob" });
     expect(group).not.toBe(keyOf({ kind: "user", id: "bob" }));
     expect(conversationOf(group)).toEqual({ kind: "group", id: "bob" });
+  });
+
+  test("older messages come in by number, also where notices and failed ones stand between", () => {
+    const book = new Book();
+    for (let seq = 11; seq <= 13; seq++) book.put(entry({ key: `m:${seq}`, seq, timeMs: 500 }));
+    book.put(entry({ key: "n:x", state: "notice", timeMs: 500 }));
+    book.put(own({ key: "c:failed", state: "failed", timeMs: 400 }));
+    book.put(entry({ key: "m:14", seq: 14, timeMs: 500 }));
+    for (let seq = 1; seq <= 10; seq++) book.put(entry({ key: `m:${seq}`, seq, timeMs: 500 }));
+    const stored = keys(book).filter((key) => key.startsWith("m:"));
+    expect(stored).toEqual(Array.from({ length: 14 }, (_, i) => `m:${i + 1}`));
+    expect(keys(book).indexOf("n:x")).toBe(keys(book).indexOf("m:14") - 1);
+  });
+
+  test("lacks what the server has, until it was asked for it", () => {
+    const book = new Book();
+    book.told("user:bob", { head: 9, read: 4, unread: 5, last: undefined, activeMs: 0 });
+    expect([book.head("user:bob"), book.lastSeq("user:bob"), book.lacks("user:bob", 1, 9)]).toEqual([9, 0, true]);
+    book.asked("user:bob", 5, 9);
+    expect([book.lacks("user:bob", 5, 9), book.lacks("user:bob", 4, 9)]).toEqual([false, true]);
+    expect([book.lacks("user:new", 1, 0), book.lacks("user:new", 1, 1)]).toEqual([false, true]);
+  });
+
+  test("unread is what the server counted and what came since, less what was read on any device", () => {
+    const book = new Book();
+    const key = "user:bob";
+    const last = entry({ key: "m:9", seq: 9, timeMs: 90 });
+    book.told(key, { head: 9, read: 4, unread: 5, last, activeMs: 90 });
+    expect(book.unread(key)).toBe(5);
+    book.put(entry({ key: "m:9", seq: 9 })); // counted already
+    book.put(entry({ key: "m:10", seq: 10 }));
+    expect(book.unread(key)).toBe(6);
+    book.read(key, 7);
+    expect(book.unread(key)).toBe(3);
+    book.put(own({ key: "c:x", seq: 11, messageId: "11", state: "durable" })); // who answers has read
+    expect(book.unread(key)).toBe(0);
+    book.put(entry({ key: "m:12", seq: 12 }));
+    expect(book.unread(key)).toBe(1);
+  });
+
+  test("lists what the server says is last, until something newer is here", () => {
+    const book = new Book();
+    const last = entry({ key: "m:9", seq: 9, timeMs: 90 });
+    book.put(entry({ key: "m:3", seq: 3, timeMs: 30 }));
+    book.told("user:bob", { head: 9, read: 9, unread: 0, last, activeMs: 90 });
+    book.told("group:new", { head: 0, read: 0, unread: 0, last: undefined, activeMs: 95 });
+    expect(book.summaries().map(({ key, last }) => [key, last?.key])).toEqual([
+      ["group:new", undefined],
+      ["user:bob", "m:9"],
+    ]);
+    book.put(entry({ key: "m:10", seq: 10, timeMs: 100 }));
+    book.put(entry({ key: "n:1", state: "notice", timeMs: 200 }));
+    expect(book.summaries()[0]?.last?.key).toBe("m:10");
   });
 });

@@ -5,8 +5,12 @@ import { entry, own } from "./entry.fixture.ts";
 const DAY = 86_400_000;
 const dayOf = (ms: number) => Math.floor(ms / DAY);
 const told = (entries: Parameters<typeof rowsOf>[0]) =>
-  rowsOf(entries, dayOf).map((row) =>
-    row.kind === "day" ? `day ${row.dayMs}` : `${row.key}${row.first ? " first" : ""}${row.last ? " last" : ""}`
+  rowsOf(entries, { dayOf }).map((row) =>
+    row.kind === "day"
+      ? `day ${row.dayMs}`
+      : row.kind === "entry"
+      ? `${row.key}${row.first ? " first" : ""}${row.last ? " last" : ""}`
+      : row.key
   );
 
 describe("rows", () => {
@@ -32,7 +36,29 @@ describe("rows", () => {
   });
 
   test("every row has a key of its own, also when a clock jumps back a day", () => {
-    const rows = rowsOf([0, DAY, 0, DAY].map((timeMs, i) => entry({ key: `m:${i}`, timeMs })), dayOf);
+    const rows = rowsOf([0, DAY, 0, DAY].map((timeMs, i) => entry({ key: `m:${i}`, timeMs })), { dayOf });
     expect(new Set(rows.map(({ key }) => key)).size).toBe(8);
+  });
+
+  test("where messages lack there is a gap, and no beginning above it", () => {
+    const here = [2, 3, 7].map((seq) => entry({ key: `m:${seq}`, seq, timeMs: 0 }));
+    const lacking = (from: number, to: number) => to >= from;
+    const keys = (options: object) => rowsOf(here, { dayOf, lacks: lacking, ...options }).map(({ key }) => key);
+    expect(keys({})).toEqual(["gap:2", "day:0:m:2", "m:2", "m:3", "gap:7", "day:0:m:7", "m:7"]);
+    expect(keys({ after: 1, head: 7 })).toEqual(["day:0:m:2", "m:2", "m:3", "gap:7", "day:0:m:7", "m:7"]);
+    expect(keys({ after: 1, head: 8 }).at(-1)).toBe("gap:end");
+    expect(keys({ lacks: () => false })).toEqual(["beginning", "day:0:m:2", "m:2", "m:3", "m:7"]);
+  });
+
+  test("nothing is here and something is there: one gap", () => {
+    const options = { dayOf, lacks: (from: number, to: number) => to >= from };
+    expect(rowsOf([], { ...options, head: 5 })).toEqual([{ kind: "gap", key: "gap:end", before: undefined }]);
+    expect(rowsOf([], options)).toEqual([]);
+  });
+
+  test("a notice stands between groups of bubbles, and its wording has a row of its own", () => {
+    const notice = entry({ key: "n:1", state: "notice", body: "joined", timeMs: 1 });
+    const rows = told([entry({ key: "1", timeMs: 0 }), notice, entry({ key: "2", timeMs: 2 })]);
+    expect(rows).toEqual(["day 0", "1 first last", "n:1:joined", "2 first last"]);
   });
 });
