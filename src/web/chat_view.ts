@@ -22,8 +22,8 @@ export function chatView(ui: Ui): View & { opened(focus: boolean): void } {
   return {
     node: screen,
     update() {
+      thread?.update(); // first: what one sees there is read, and not counted in the list
       for (const view of [list, facts, notices]) view.update();
-      thread?.update();
     },
     opened(focus) {
       thread?.close?.();

@@ -121,7 +121,7 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
   }
 
   function askToLeave(): void {
-    const text = owner === account ? words.leaveGroupOwner : words.leaveGroupMore;
+    const text = [...(owner === account ? [words.leaveGroupOwner] : []), words.leaveGroupMore].join(words.gap);
     const act = () => void trying(() => directory.remove(key, account));
     confirm({ title: words.leaveGroupSure(ui.nameOf(key)), text, yes: words.leaveGroup, no: words.cancel, act });
   }

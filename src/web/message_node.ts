@@ -26,8 +26,7 @@ export function messageNode(ui: Ui, { entry }: Row & { kind: "entry" }): Message
     "div",
     { class: "bubble" },
     sender,
-    ...textNodes(entry.body, words),
-    h("span", { class: "meta" }, time, mark),
+    h("div", { class: "said-line" }, ...textNodes(entry.body, words), h("span", { class: "meta" }, time, mark)),
   );
   const reason = h("span", {});
   const failure = h(

@@ -2,7 +2,7 @@ import type { Browser, BrowserContext } from "playwright-core";
 import { PetrelClient } from "../../src/sdk/mod.ts";
 import { ChatTab } from "./chat_tab.ts";
 import { startChromium } from "./chromium.ts";
-import { DevServer } from "./server.ts";
+import { DevServer, type DevServerOptions } from "./server.ts";
 
 /** A browser and a server with the chat page: what the tests of one file share. */
 export class ChatStand implements AsyncDisposable {
@@ -17,9 +17,9 @@ export class ChatStand implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async start(): Promise<ChatStand> {
+  static async start(options: DevServerOptions = {}): Promise<ChatStand> {
     await using stack = new AsyncDisposableStack();
-    const server = stack.use(await DevServer.start());
+    const server = stack.use(await DevServer.start(options));
     const browser = stack.use(await startChromium());
     return new ChatStand(browser, server, stack.move());
   }

@@ -1,0 +1,248 @@
+/** Groups, unread counts and history on the chat page, as people use them. Run by scripts/ok.ts alone. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { PetrelClient } from "../../src/sdk/mod.ts";
+import { ChatStand } from "./chat_stand.ts";
+import { ChatTab } from "./chat_tab.ts";
+import { until } from "./until.ts";
+
+let stand: ChatStand;
+
+beforeAll(async () => {
+  stand = await ChatStand.start({ env: { PETREL_INBOX_GROUP: "3" } }); // a group of four is a large one
+}, 60_000);
+
+afterAll(() => stand?.[Symbol.asyncDispose](), 30_000);
+
+/** The list's line of a conversation. */
+function line(tab: ChatTab, peer: string) {
+  return tab.page.locator(`[data-testid=conversation][data-peer="${peer}"]`);
+}
+
+/** Waits until so many are unread there; undefined: until the conversation is not listed. */
+async function unread(tab: ChatTab, peer: string, count: number): Promise<void> {
+  const ask = () => line(tab, peer).getAttribute("data-unread", { timeout: 1_000 }).catch(() => null);
+  await until(`${count} of ${peer} are unread`, ask, (text) => text === String(count));
+}
+
+async function title(tab: ChatTab, wanted: string): Promise<void> {
+  await until(`the title is ${wanted}`, () => tab.page.title(), (text) => text === wanted);
+}
+
+async function notices(tab: ChatTab, wanted: readonly string[]): Promise<void> {
+  const ask = () => tab.part("notice").allTextContents();
+  await until(`the notices are ${wanted}`, ask, (texts) => JSON.stringify(texts) === JSON.stringify(wanted));
+}
+
+/** Makes a group in the page; gives its id. */
+async function create(tab: ChatTab, name: string, members: readonly string[]): Promise<string> {
+  await tab.part("new-group").click();
+  await tab.part("group-name").fill(name);
+  await tab.part("group-members").fill(members.join(", "));
+  await tab.part("group-create").click();
+  await until("the group is open", () => new URL(tab.page.url()).searchParams.has("group"), (is) => is);
+  return new URL(tab.page.url()).searchParams.get("group")!;
+}
+
+async function memberNames(tab: ChatTab): Promise<string[]> {
+  return await tab.part("member").evaluateAll((nodes) => nodes.map((node) => node.getAttribute("data-account") ?? ""));
+}
+
+async function membersAre(tab: ChatTab, wanted: readonly string[]): Promise<void> {
+  await until(`the members are ${wanted}`, () => memberNames(tab), (names) => names.join() === wanted.join());
+}
+
+async function sayAll(client: PetrelClient, dest: string, count: number, group: boolean): Promise<string[]> {
+  const texts = Array.from({ length: count }, (_, i) => `message ${i + 1}`);
+  for (let i = 0; i < count; i += 100) {
+    await Promise.all(texts.slice(i, i + 100).map((text) => client.talk(dest, text, { group }).done));
+  }
+  return texts;
+}
+
+/** Scrolls up until everything is shown. */
+async function showsAll(tab: ChatTab, texts: readonly string[]): Promise<void> {
+  await until(
+    "everything is shown",
+    async () => {
+      await tab.part("message-list").evaluate((node) => node.scrollTop = 0);
+      return (await tab.shown()).map(({ text }) => text);
+    },
+    (shown) => shown.length >= texts.length,
+  );
+  expect((await tab.shown()).map(({ text }) => text)).toEqual([...texts]);
+}
+
+test("three people talk in a group, a fourth sees what is said from then on, one leaves, one is put out", async () => {
+  const [ann, bob] = stand.pair();
+  const [cat, dan] = [`${ann}-cat`, `${ann}-dan`];
+  await using annHere = await stand.browser.newContext();
+  await using bobHere = await stand.browser.newContext();
+  await using catHere = await stand.browser.newContext();
+  await using danHere = await stand.browser.newContext();
+  const one = await stand.open(annHere, ann, bob);
+  const two = await stand.open(bobHere, bob, ann);
+  const three = await stand.open(catHere, cat, ann);
+  const four = await stand.open(danHere, dan, ann);
+
+  const name = "Lunch <b>& more</b> \u202eevil";
+  const id = await create(one, name, [bob, cat, bob, ann]);
+  expect(await one.part("chip").count()).toBe(0);
+  for (const tab of [one, two, three]) {
+    await line(tab, id).click();
+    await until("the group is called so", () => tab.part("thread-name").textContent(), (text) => text === name);
+    expect(await tab.part("members").textContent()).toBe("3");
+  }
+  await one.say("hello");
+  await two.shows(["hello"]);
+  await two.say("hello yourself");
+  for (const tab of [one, two, three]) await tab.shows(["hello", "hello yourself"]);
+  expect(await three.part("sender-name").allTextContents()).toEqual([ann, bob]);
+  expect(await one.part("sender-name").allTextContents()).toEqual([bob]);
+
+  await two.part("members").click();
+  await membersAre(two, [ann, bob, cat]);
+  await two.part("add-member").fill("no name");
+  await two.part("add-member").press("Enter");
+  await until("a name is refused", () => two.part("members-problem").textContent(), (text) => text !== "");
+  await two.part("add-member").fill(dan);
+  await two.part("add-member").press("Enter");
+  await membersAre(two, [ann, bob, cat, dan]);
+  for (const tab of [one, three]) await notices(tab, [`${dan} joined`]);
+  await line(four, id).click();
+  await one.say("welcome");
+  await four.shows(["welcome"]);
+  expect(await four.part("beginning").count()).toBe(1); // what was said before is not for him
+
+  await four.part("members").click();
+  await membersAre(four, [ann, bob, cat, dan]);
+  expect(await four.part("remove-member").count()).toBe(0);
+  await four.part("leave-group").click();
+  await four.part("confirm-no").click();
+  expect(await four.part("composer").isVisible()).toBe(true);
+  await four.part("leave-group").click();
+  await four.part("confirm-yes").click();
+  await four.part("composer-shut").waitFor();
+  expect(await four.part("composer").isVisible()).toBe(false);
+
+  await one.part("members").click();
+  await membersAre(one, [ann, bob, cat]);
+  await one.part("member").filter({ hasText: cat }).hover();
+  await one.part("member").filter({ hasText: cat }).getByTestId("remove-member").click();
+  await one.part("confirm-yes").click();
+  await three.part("composer-shut").waitFor();
+  await membersAre(one, [ann, bob]);
+  await one.say("just us");
+  await two.shows(["hello", "hello yourself", "welcome", "just us"]);
+  await three.shows(["hello", "hello yourself", "welcome"]);
+  for (const tab of [three, four]) {
+    await tab.page.reload();
+    await tab.is("online");
+    await tab.part("composer-shut").waitFor();
+    expect(await tab.part("thread-name").textContent()).toBe(name);
+  }
+  await three.shows(["hello", "hello yourself", "welcome"]);
+  await four.shows(["welcome"]);
+  for (const tab of [one, two, three, four]) expect(tab.complaints).toEqual([]);
+}, 60_000);
+
+test("unread counts rise and clear on both devices of an account, and survive a reload and a restart", async () => {
+  const [ann, bob] = stand.pair();
+  await using annHere = await stand.browser.newContext();
+  await using annThere = await stand.browser.newContext();
+  const one = await stand.open(annHere, ann, `${bob}-other`);
+  const two = await stand.open(annThere, ann, `${bob}-other`);
+  await using other = await stand.client(bob);
+  const id = await other.groups.create({ name: "Count me", members: [ann] });
+  for (const tab of [one, two]) await line(tab, id).waitFor();
+  for (const text of ["a", "b", "c"]) await other.talk(id, text, { group: true }).done;
+  await other.talk(ann, "psst").done;
+  for (const tab of [one, two]) {
+    await unread(tab, id, 3);
+    await unread(tab, bob, 1);
+    await title(tab, `(4) ${ann} · Petrel`);
+  }
+  await one.page.reload();
+  await one.is("online");
+  await unread(one, id, 3);
+  await line(one, id).click();
+  await one.shows(["a", "b", "c"]);
+  for (const tab of [one, two]) {
+    await unread(tab, id, 0);
+    await title(tab, `(1) ${ann} · Petrel`);
+  }
+  await other.talk(id, "seen at once", { group: true }).done;
+  await one.shows(["a", "b", "c", "seen at once"]);
+  await unread(two, id, 0);
+
+  // A tab that is in the background reads nothing.
+  await one.page.evaluate(
+    `Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true })`,
+  );
+  await other.talk(id, "while away", { group: true }).done;
+  for (const tab of [one, two]) await unread(tab, id, 1);
+  await stand.server.stop();
+  await stand.server.start();
+  for (const tab of [one, two]) await tab.tryNow();
+  for (const tab of [one, two]) await tab.is("online");
+  await until("the other one is back", () => other.state, (state) => state === "online");
+  await other.talk(id, "after the restart", { group: true }).done;
+  for (const tab of [one, two]) await unread(tab, id, 2);
+  await two.page.reload();
+  await unread(two, id, 2);
+  await unread(two, bob, 1);
+  await one.page.evaluate(`delete document.visibilityState; document.dispatchEvent(new Event("visibilitychange"))`);
+  for (const tab of [one, two]) await unread(tab, id, 0);
+
+  await using fresh = await stand.browser.newContext();
+  const third = await stand.open(fresh, ann, `${bob}-other`);
+  await unread(third, bob, 1);
+  await unread(third, id, 0);
+  await line(third, id).click();
+  await third.shows(["a", "b", "c", "seen at once", "while away", "after the restart"]);
+  await unread(third, bob, 1);
+  for (const tab of [one, two, third]) expect(tab.complaints).toEqual([]);
+}, 60_000);
+
+test.each([[2], [4]])(
+  "a new browser shows what was said before it came, in a group of %d, and with one person",
+  async (size) => {
+    const [ann, bob] = stand.pair();
+    await using other = await stand.client(bob);
+    await using first = await stand.client(ann);
+    const more = Array.from({ length: size - 2 }, (_, i) => `${bob}-${i}`);
+    const id = await other.groups.create({ name: "History", members: [ann, ...more] });
+    let heard = 0;
+    const all = Promise.withResolvers<void>();
+    first.onMessage(() => ++heard === 640 ? all.resolve() : undefined);
+    const texts = await sayAll(other, id, 320, true);
+    await sayAll(other, ann, 320, false);
+    await all.promise; // the account has had them all: nothing of it comes to a new device by itself
+
+    await using context = await stand.browser.newContext();
+    const tab = await stand.open(context, ann, `${bob}-other`);
+    for (const peer of [id, bob]) {
+      await unread(tab, peer, 320);
+      await line(tab, peer).click();
+      await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "message 320");
+      await unread(tab, peer, 0);
+      expect((await tab.shown()).length).toBeLessThan(320); // the others come when one asks for them
+      await showsAll(tab, texts);
+      await tab.part("beginning").waitFor();
+      expect(await tab.part("history-more").count()).toBe(0);
+    }
+    await other.talk(ann, "and now").done;
+    await until(
+      "what comes now is counted",
+      () => tab.part("new-messages").textContent(),
+      (text) => text === "1 new message",
+    );
+    await tab.part("new-messages").click();
+    await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "and now");
+
+    await tab.page.reload();
+    await tab.is("online");
+    await showsAll(tab, [...texts, "and now"]);
+    expect(tab.complaints).toEqual([]);
+  },
+  60_000,
+);
