@@ -3,10 +3,11 @@
  * package, and the pages that can be followed are followed word for word, by a reader who has Bun and by one who has
  * Node 22. A block that nobody tries must say why (scripts/doc_blocks.ts has the marks).
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 import { tempDir } from "../tests/support/temp.ts";
 import { ROOT } from "../tests/support/processes.ts";
 import { checkMain, type Findings } from "./check_main.ts";
@@ -19,6 +20,7 @@ const USAGE = `Usage: doc_examples.ts [--root <folder>] [--help]
 Compiles the examples of the documentation against petrel-<version>.tgz of that folder (bun run pack makes it), and
 follows the pages that can be followed.`;
 
+const execute = promisify(execFile);
 const FORMS: readonly Form[] = ["bun", "node"];
 
 async function checkExamples(root: string): Promise<Findings> {
@@ -26,7 +28,7 @@ async function checkExamples(root: string): Promise<Findings> {
   const problems = pages.flatMap((page) => page.problems);
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   const tarball = resolve(root, `petrel-${version}.tgz`);
-  problems.push(...await compile(pages, tarball));
+  const compiled = compile(pages, tarball);
   const walks = pages.filter((page) => page.steps.length > 0).flatMap((page) => FORMS.map((form) => ({ page, form })));
   const left = await Promise.all(walks.map(async ({ page, form }) => {
     try {
@@ -37,6 +39,7 @@ async function checkExamples(root: string): Promise<Findings> {
       return [];
     }
   }));
+  problems.push(...await compiled);
   const programs = pages.reduce((sum, page) => sum + page.programs.length, 0);
   const steps = walks.reduce((sum, { page, form }) => sum + stepsFor(page, form), 0);
   const notes = [
@@ -55,26 +58,24 @@ function stepsFor({ steps }: Page, form: Form): number {
 async function compile(pages: readonly Page[], tarball: string): Promise<string[]> {
   await using dir = await tempDir();
   await copyFile(tarball, dir.in("petrel.tgz"));
-  const { status: installed, stderr } = spawnSync(
-    "npm",
-    ["install", "--prefer-offline", "--loglevel=error", "./petrel.tgz", join(ROOT, "node_modules/@types/node")],
-    { cwd: dir.path, encoding: "utf8" },
-  );
-  if (installed !== 0) return [`Cannot install the package:\n${stderr}`];
   await mkdir(dir.in("examples"));
   const names = new Map<string, string>();
   for (const { where, text } of pages.flatMap((page) => page.programs)) {
-    const name = `${where.replaceAll(/\W+/g, "_")}.ts`;
+    const name = `examples/${where.replaceAll(/\W+/g, "_")}.ts`;
     names.set(name, where);
-    await writeFile(dir.in("examples", name), `${text}\nexport {};\n`);
+    await writeFile(dir.in(name), `${text}\nexport {};\n`);
   }
+  const types = join(ROOT, "node_modules/@types/node");
+  const options = { cwd: dir.path, env: { ...process.env, NO_COLOR: "1" } };
   const [deno = "deno", ...args] = runtimeCommand("deno");
-  const { status, stdout, stderr: found } = spawnSync(
-    deno,
-    [...args, "check", "--quiet", "--node-modules-dir=manual", ...[...names.keys()].map((name) => `examples/${name}`)],
-    { cwd: dir.path, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
-  );
-  return status === 0 ? [] : [`Examples do not compile; ${[...names.values()].join(", ")}\n${stdout}${found}`];
+  try {
+    await execute("npm", ["install", "--prefer-offline", "--loglevel=error", "./petrel.tgz", types], options);
+    await execute(deno, [...args, "check", "--quiet", "--node-modules-dir=manual", ...names.keys()], options);
+    return [];
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return [`Examples do not compile: ${[...names.values()].join(", ")}\n${text}`];
+  }
 }
 
 /** The program itself, whatever started it. */
