@@ -13,8 +13,8 @@ export interface RetentionDeps {
 }
 
 const DAY_NS = 86_400_000_000_000n;
-/** Messages of one slice. */
-const SLICE = 1_000;
+/** Messages of one slice: stores take thousands at once more cheaply, in transactions of their own size. */
+const SLICE = 10_000;
 /** After a slice that found enough, a pause as long as it took, and at least that: half of the time is everybody else's. */
 const LEAST_PAUSE_MS = 10;
 /** When nothing is old enough any more. */

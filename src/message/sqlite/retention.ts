@@ -26,7 +26,7 @@ export interface RetentionDeps {
 /** Messages of one plan: the more, the more rows of a log go at once. */
 const PLAN = 20_000;
 /** What one slice looks at or removes, so that it takes a few ms: rows and positions, logs, rows of one log, messages. */
-const SCAN = 1_500, LOGS = 60, LOG_ROWS = 400, MESSAGES = 200, FLUSH = 500;
+const SCAN = 3_000, LOGS = 150, LOG_ROWS = 1_000, MESSAGES = 400, FLUSH = 500;
 const NOBODY = new Uint8Array(0);
 
 /** The oldest messages, and what their removal takes from each log. */

@@ -47,6 +47,8 @@ const ALL_ROWS: InboxRange = { after: 0, limit: Number.MAX_SAFE_INTEGER };
 const MOST_MEMBERS = 5_000;
 /** Between two slices of a removal the writer is left to others this many times as long as the slice took. */
 const PAUSE = 6;
+/** And at most that: on a busy machine removal goes on, too. */
+const PAUSE_MS = 15;
 
 /** What the writer told of itself with its last answer, and what waits for it here. */
 export interface StoreStats extends WriterState {
@@ -261,7 +263,7 @@ export class SqliteStore implements ImStore {
       count += removed.count;
       if (!removed.more || count >= most) return count;
       const tookMs = clock.mono() - started;
-      if (tookMs > 0) await sleep(clock, tookMs * PAUSE);
+      if (tookMs > 0) await sleep(clock, Math.min(tookMs * PAUSE, PAUSE_MS));
     }
   }
 
