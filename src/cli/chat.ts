@@ -140,7 +140,7 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
   if (to !== undefined && group !== undefined) problems.push("--to and --group: give one of them");
   const dest = group === undefined ? "to" : "group";
   for (const [flag, name] of [["as", as], [dest, peer], ["app", app], ["device", device]] as const) {
-    if (name === "") problems.push(`--${flag} is missing`);
+    if (name === "") problems.push(`--${flag === "to" ? "to or --group" : flag} is missing`);
     else if (!isName(name)) problems.push(`--${flag} is ${JSON.stringify(name)}: ${NAME}`);
   }
   const urls = url.split(",").map((one) => one.trim());

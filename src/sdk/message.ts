@@ -21,7 +21,7 @@ export interface Message {
   readonly extra: string;
   /** Dense number within the conversation, 0 when the server has none. */
   readonly seq: number;
-  /** Dense number within the account's inbox, 0 when the server has none. */
+  /** Dense number within the account's inbox; 0 in a large group, whose messages are not in it, or when the server has none. */
   readonly pos: number;
   /** The sender's id for it; "" from clients that give none. */
   readonly clientMsgId: string;

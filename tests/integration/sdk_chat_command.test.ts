@@ -91,6 +91,7 @@ test.each([
   [["chat"], 2, "--as is missing"],
   [["chat", "--as", "ann", "--to", "bob", "--data", "/nonexistent"], 2, "start `petrel dev` first, or give --token"],
   [["chat", "--as", "ann", "--to", "bob", "--group", "g1"], 2, "--to and --group: give one of them"],
+  [["chat", "--as", "ann"], 2, "--to or --group is missing"],
   [["chat", "--as", "ann", "--group", "a/b"], 2, '--group is "a/b"'],
   [["chat", "--as", "ann", "--to", "bob", "--url", "http://x"], 2, "expected ws://host:port"],
   [["chatt"], 2, "did you mean chat?"],
