@@ -90,14 +90,22 @@ export class Outgoing implements SentMessage {
   }
 }
 
-/** Why the server would refuse it whatever happens; undefined: it would not. */
-export function checkMessage({ dest, body, extra }: SentMessage): ImError | undefined {
+/**
+ * Why the server would refuse it whatever happens; undefined: it would not. Where nobody checks types anything may come:
+ * what cannot be encoded must not get in front of messages that can.
+ */
+export function checkMessage({ dest, type, body, extra }: SentMessage): ImError | undefined {
   if (dest === "") return new ImError("NO_DESTINATION", "Cannot talk: dest is empty");
-  if (!isName(dest)) return new ImError("INVALID_BODY", "Cannot talk: dest is not a legal name");
-  return tooLong("body", body, TEXT.body) ?? tooLong("extra", extra, TEXT.extra);
+  if (typeof dest !== "string" || !isName(dest)) return invalid("dest is not a legal name");
+  if ((type | 0) !== type) return invalid("type is no 32-bit integer");
+  return checkText("body", body, TEXT.body) ?? checkText("extra", extra, TEXT.extra);
 }
 
-function tooLong(field: string, text: string, most: number): ImError | undefined {
-  if (codePoints(text, most) <= most) return undefined;
-  return new ImError("INVALID_BODY", `Cannot talk: ${field} is longer than ${most} characters`);
+function checkText(field: string, text: string, most: number): ImError | undefined {
+  if (typeof text !== "string") return invalid(`${field} is not a text`);
+  return codePoints(text, most) <= most ? undefined : invalid(`${field} is longer than ${most} characters`);
+}
+
+function invalid(why: string): ImError {
+  return new ImError("INVALID_BODY", `Cannot talk: ${why}`);
 }

@@ -54,6 +54,23 @@ describe("talk", () => {
   });
 
   test.each([
+    ["a body that is a list", '["ann", ["q"]]'],
+    ["a body that is a number", '["ann", 5]'],
+    ["a body that is null", '["ann", null]'],
+    ["an extra that is no text", '["ann", "hi", {"extra": 7}]'],
+    ["a type that is a text", '["ann", "hi", {"type": "1"}]'],
+    ["a type over 32 bits", '["ann", "hi", {"type": 1e12}]'],
+    ["a destination that is no text", '[5, "hi"]'],
+  ])("where nobody checks types, %s fails by itself and stands in no other message's way", async (_, json) => {
+    const server = new FakeServer();
+    const { client } = await withLog(server, new FakeClock());
+    const untyped: Parameters<typeof client.talk> = JSON.parse(json);
+    expect((await caught(client.talk(...untyped)))?.code).toBe("INVALID_BODY");
+    await client.talk("ann", "after").done;
+    expect(talks(server).map(({ body }) => body)).toEqual(["after"]);
+  });
+
+  test.each([
     ["no destination", "", "hi", "NO_DESTINATION"],
     ["an illegal destination", "a b", "hi", "INVALID_BODY"],
     ["a body over the limit", "ann", "x".repeat(TEXT.body + 1), "INVALID_BODY"],
