@@ -7,7 +7,7 @@ import type { ListenAt } from "../comm/ports.ts";
 import { makeToken } from "../protocol/claims.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { banner, petrelCommand } from "./banner.ts";
-import { DevSettings } from "./dev_settings.ts";
+import { DevSettings, isOpen } from "./dev_settings.ts";
 import { startDev, startProblem } from "./dev_system.ts";
 import { isLoopback } from "./host_port.ts";
 import { openLog } from "./log.ts";
@@ -48,7 +48,7 @@ export async function devMain(args: readonly string[]): Promise<number> {
     settings.demo === "auto" && isLoopback(settings.http.hostname) && settings.trustedProxies === undefined;
   let system;
   try {
-    const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes);
+    const secret = settings.tokenSecret ?? keepSecret(settings.data, runtime.randomBytes, isOpen(settings));
     system = await startDev({ ...settings, database: settings.databaseUrl, secret, demo }, runtime, log);
   } catch (thrown) {
     console.error(startProblem(thrown));

@@ -125,14 +125,18 @@ export const DevSettings = z.strictObject({
     problem("royal", "expected no store of another's: PETREL_ROYAL_URL");
   }
   if (royal !== undefined && clusterSecret === undefined && kimPeers === undefined) problem("royal", WHO_MAY_ASK);
-  const open = [http, tcp].some(({ hostname }) => !isLoopback(hostname));
-  const weak = tokenSecret !== undefined && open ? weakSecret(tokenSecret) : undefined;
+  const weak = tokenSecret !== undefined && isOpen(settings) ? weakSecret(tokenSecret) : undefined;
   if (weak !== undefined) problem("tokenSecret", weak);
   const weaker = clusterSecret !== undefined && isReachable(royal, royalUrl) ? weakSecret(clusterSecret) : undefined;
   if (weaker !== undefined) problem("clusterSecret", weaker);
 });
 
 export type DevSettings = z.infer<typeof DevSettings>;
+
+/** Can others than this machine reach clients' ports? */
+export function isOpen({ http, tcp }: { readonly http: ListenAt; readonly tcp: ListenAt }): boolean {
+  return [http, tcp].some(({ hostname }) => !isLoopback(hostname));
+}
 
 /** Is this secret used beyond this machine? */
 function isReachable(royal: ListenAt | undefined, royalUrl: string | undefined): boolean {

@@ -62,6 +62,7 @@ test.each([
   ["Give one of --token, --account and --list", ["--token", TOKEN, "--account", "ann"]],
   ["Say how long: --for or --until", ["--account", "ann"]],
   ["Say how long: --for or --until", ["--account", "ann", "--for", "1h", "--until", "5"]],
+  ["like 2026-12-24T18:00:00Z", ["--account", "ann", "--until", "2020-01-01"]],
   ['--for is "soon": expected a time in the next ten years', ["--account", "ann", "--for", "soon"]],
   ['--for is "0s": expected a time', ["--account", "ann", "--for", "0s"]],
   ['--until is "1": expected a time', ["--account", "ann", "--until", "1"]],

@@ -89,8 +89,8 @@ function readAsked(values: Values, now: number, problems: string[]): Revocation 
   if (times.length !== 1) problems.push("Say how long: --for or --until");
   const until = values.for !== undefined ? readFor(values.for, now) : readUntil(values.until ?? "");
   if (times.length === 1 && !(until > now && until <= now + MOST_SECONDS)) {
-    const flag = values.for !== undefined ? "--for" : "--until";
-    problems.push(`${flag} is ${JSON.stringify(times[0])}: expected a time in the next ten years, like 1h or 7d`);
+    const [flag, like] = values.for !== undefined ? ["--for", "1h or 7d"] : ["--until", "2026-12-24T18:00:00Z"];
+    problems.push(`${flag} is ${JSON.stringify(times[0])}: expected a time in the next ten years, like ${like}`);
   }
   return { app, account: account!, until };
 }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImError } from "../base/errors.ts";
 
@@ -14,26 +14,38 @@ export function readSecret(dataFolder: string): string | undefined {
 }
 
 /**
- * The secret kept in a data folder, made at the first time: 32 random bytes as hex, readable by the owner only.
- * @throws {ImError} CONFIG: the folder or the file cannot be used.
+ * The secret kept in a data folder, made at the first time: 32 random bytes as hex, readable by the owner only. `open`:
+ * others than this machine can reach the server, so a weak one is refused.
+ * @throws {ImError} CONFIG: the folder, the file or the secret in it cannot be used.
  */
-export function keepSecret(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
+export function keepSecret(dataFolder: string, randomBytes: (count: number) => Uint8Array, open: boolean): string {
+  const secret = keptOrMade(dataFolder, randomBytes);
+  const weak = open ? weakSecret(secret) : undefined;
+  if (weak === undefined) return secret;
+  throw new ImError("CONFIG", `Cannot use the token secret in ${secretFile(dataFolder)}: ${weak}`);
+}
+
+function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
   try {
-    return keptOrMade(dataFolder, randomBytes);
+    const kept = readSecret(dataFolder);
+    if (kept) return kept;
+    const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    makeFolder(dataFolder);
+    const file = secretFile(dataFolder);
+    const half = `${file}.new`; // a full disk must not leave a part of a secret
+    writeFileSync(half, made + "\n", { mode: 0o600 });
+    chmodSync(half, 0o600);
+    renameSync(half, file);
+    return made;
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new ImError("CONFIG", `Cannot keep a token secret in ${dataFolder}: ${text}`, { cause });
   }
 }
 
-function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
-  const kept = readSecret(dataFolder);
-  if (kept) return kept;
-  const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  writeFileSync(secretFile(dataFolder), made + "\n", { mode: 0o600 });
-  chmodSync(secretFile(dataFolder), 0o600);
-  return made;
+function makeFolder(path: string): void {
+  if (existsSync(path) && !statSync(path).isDirectory()) throw new Error("it is a file, expected a folder");
+  mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
 /** KIM's built-in secret: everybody can sign with it. */
