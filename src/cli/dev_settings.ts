@@ -105,11 +105,6 @@ export const DevSettings = z.strictObject({
     "a whole number from 0 to 600000",
     wholeNumber(0, 600_000),
   ),
-  fault: setting(
-    { value: "place=action", help: "Makes the process fail at a named place; for tests" },
-    "",
-    (text) => text,
-  ),
 }).superRefine((settings, ctx) => {
   const { http, tcp, tokenSecret } = settings;
   const problem = (key: string, message: string) => ctx.addIssue({ code: "custom", path: [key], message });

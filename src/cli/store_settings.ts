@@ -62,4 +62,9 @@ export const STORE_SETTINGS = {
     `one of ${LOG_LEVELS.join(", ")}`,
     oneOf(LOG_LEVELS),
   ),
+  fault: setting(
+    { value: "place=action", help: "Makes the process fail at a named place; for tests" },
+    "",
+    (text) => text,
+  ),
 } as const;

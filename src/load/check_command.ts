@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { Checker } from "./checker.ts";
 import { FileHistory, readHistory } from "./history.ts";
 import { crash } from "./crash.ts";
+import { crashRoyal, type RoyalCrashOptions, type RoyalFault } from "./crash_royal.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
 import { HistoryMeter } from "./history_meter.ts";
 import {
@@ -15,7 +16,7 @@ import {
   writeReport,
 } from "./report.ts";
 import { runtimeOf } from "./process_stats.ts";
-import { OWN_SERVER } from "./target.ts";
+import { OWN_SERVER, ownCommand } from "./target.ts";
 import { FAULTS, type Verdict, verdictLines } from "./verdict.ts";
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
@@ -35,6 +36,10 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
 
 export const CRASH_OPTIONS: readonly OptionSpec[] = [
   { name: "server", value: "CMD", help: "the server to start and kill (petrel dev)" },
+  { name: "kill", value: "server|royal", preset: "server", help: "what: royal is the store in a process of its own" },
+  { name: "royal", value: "CMD", help: "with --kill royal: the store to start and kill (petrel royal)" },
+  { name: "database", value: "URL", help: "with --kill royal: keep messages in this PostgreSQL, not in SQLite" },
+  { name: "pauses", help: "with --kill royal: SIGTERM and 6 s of SIGSTOP too" },
   { name: "rounds", value: "N", preset: "20", help: "kills" },
   { name: "seed", value: "N", preset: "1", help: "of the random moments" },
   { name: "clients", value: "N", preset: "50", help: "connections, half of them senders of each other" },
@@ -57,6 +62,8 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
     minAcked: options.whole("acked", 1),
   };
   const file = options.text("history");
+  if (options.text("kill") === "royal") return await royalCommand(options, plan, file);
+  if (options.text("kill") !== "server") throw new UsageError("Cannot use --kill: expected server or royal");
   using history = file === undefined ? undefined : new FileHistory(file);
   const server: { pid: number | undefined; runtime: string | undefined } = { pid: undefined, runtime: undefined };
   const timeline = timelineOf(options, server);
@@ -80,6 +87,25 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
     const around = { ...surroundings(options, undefined, "crash", args), server: server.runtime };
     writeReport(crashOutcome(title, verdict, meter), around, options, timeline);
   }
+  return tell(verdict, options);
+}
+
+type Plan = Pick<RoyalCrashOptions, "command" | "rounds" | "seed" | "clients" | "minAcked">;
+
+async function royalCommand(options: Options, plan: Plan, file: string | undefined): Promise<number> {
+  using history = file === undefined ? undefined : new FileHistory(file);
+  const database = options.text("database");
+  const kills: RoyalFault[] = database === undefined
+    ? ["random time", "after-commit", "before-commit"]
+    : ["random time"];
+  const { verdict } = await crashRoyal({
+    ...plan,
+    royal: options.text("royal") ?? ownCommand("royal"),
+    database,
+    faults: options.on("pauses") ? [...kills, "SIGTERM", "SIGSTOP"] : kills,
+    say,
+    record: (event) => history?.record(event),
+  });
   return tell(verdict, options);
 }
 

@@ -26,13 +26,14 @@ export const TARGET_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** Shell command that starts the dev server beside this tool, on the same runtime; from sources or as a package. */
-export const OWN_SERVER = ownServer();
+export const OWN_SERVER = ownCommand("dev");
 
-function ownServer(): string {
+/** As `OWN_SERVER`, for another command of `petrel`. */
+export function ownCommand(name: string): string {
   const here = fileURLToPath(import.meta.url);
   const main = path.join(path.dirname(here), "../cli", `main${path.extname(here)}`);
   const run = "deno" in process.versions ? ["run", "-A"] : [];
-  return [process.execPath, ...run, main, "dev"].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+  return [process.execPath, ...run, main, name].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
 }
 
 /** A server to talk to. Dispose stops it if the tool started it. */

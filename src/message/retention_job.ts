@@ -8,7 +8,7 @@ export interface RetentionDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Default `Math.random`'s middle: errors are waited out without jitter. */
+  /** From 0 up to, not including, 1; default: no jitter, errors are waited out for half of the bound. */
   readonly random?: () => number;
 }
 

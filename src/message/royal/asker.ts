@@ -42,7 +42,7 @@ const DEADLINE_MS = 4_000;
 const ATTEMPT_MS = 10_000;
 /** Keys are remembered for 10 minutes: from here on nothing is stored by asking again. */
 const KEYS_MS = 540_000;
-const RETRY = { baseMs: 25, maxMs: 1_000 };
+const RETRY = { baseMs: 25, maxMs: 250 };
 const NEVER_SENT = /refused|ConnectionRefused|ECONNREFUSED|ENOTFOUND|ENOENT|\(Connect\)|dns error|lookup/i;
 const TYPE = "application/x-protobuf";
 

@@ -66,6 +66,7 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
     route("POST", "message/user", rpc.InsertMessageReq, rpc.InsertMessageResp, insert(false)),
     route("POST", "message/group", rpc.InsertMessageReq, rpc.InsertMessageResp, insert(true)),
     route("POST", "message/ack", rpc.AckMessageReq, EMPTY, async (c, { account, messageId }) => {
+      check(isName(account), "account is not a legal name");
       check(messageId >= 0n, "message id is negative");
       const pos = messageId === 0n ? undefined : await store.position(appOf(c), account, messageId);
       if (pos !== undefined) await store.ack(appOf(c), account, "", pos);
@@ -110,6 +111,7 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
       async (c, request) => {
         const { account, messageId } = request;
         const app = appOf(c);
+        check(isName(account), "account is not a legal name");
         check(messageId >= 0n, "message id is negative");
         if ((await store.rooms(app, account)).length > 0) {
           await store.makeRows(app, [account], offlineHorizon(clock), PAGES.indexes);
@@ -132,6 +134,7 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
       // Nobody is named: the caller, a chat server, answers for who may read what.
       async (c, { messageIds }) => {
         check(messageIds.length > 0 && messageIds.length <= PAGES.contents, `ids are none or over ${PAGES.contents}`);
+        check(messageIds.every((id) => id >= 0n), "an id is negative");
         const found = await store.contents(appOf(c), undefined, messageIds);
         return {
           list: messageIds.map((id, at) => {
