@@ -106,7 +106,7 @@ export class PetrelClient {
     );
     this.#asker = new Asker(codec, clock, rnd);
     this.groups = new Groups(this.#asker, () => this.#account);
-    this.conversations = new Conversations(this.#asker, () => this.#account);
+    this.conversations = new Conversations(this.#asker, clock, () => this.#account);
     const meta = loginMeta(device, codec);
     const connect = options.connect ?? connectWebSocket;
     const renewsToken = typeof options.token === "function";

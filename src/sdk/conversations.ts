@@ -1,5 +1,7 @@
+import type { Clock } from "../base/clock.ts";
+import { ImError } from "../base/errors.ts";
 import * as pkt from "../protocol/gen/pkt_messages.ts";
-import type { Asker } from "./asker.ts";
+import type { Asker, Question } from "./asker.ts";
 import { CONVERSATIONS, HISTORY, READ } from "./commands.ts";
 import { type Message, messageOfRow } from "./message.ts";
 
@@ -60,6 +62,14 @@ export interface ReadChange {
   readonly seq: number;
 }
 
+interface Mark extends PromiseWithResolvers<number> {
+  readonly peer: string;
+  readonly group: boolean;
+  seq: number;
+}
+
+/** Between two read positions of one conversation. */
+const READ_EVERY_MS = 500;
 /** Above every seq there will be. */
 const NEWEST = 0x7fff_ffff;
 
@@ -68,16 +78,21 @@ const NEWEST = 0x7fff_ffff;
  * `onMessage` (a new last message; one more unread, or none when it is `own`), `sent` (none unread), `read` (read on another
  * device) and `group`; after an absence (`state` "online") fetch it anew.
  *
- * Every method waits while offline (30 s at most, then TIMEOUT) and is repeated when the connection breaks or the server is
- * busy. Rejects with an ImError: INVALID_BODY (no such group, a name that is none), UNAUTHORIZED (a group we are not in),
+ * Every method waits while offline (30 s at most, then TIMEOUT; `read` for ever) and is repeated when the connection breaks or
+ * the server is busy. Rejects with an ImError: INVALID_BODY (no such group, a name that is none), UNAUTHORIZED (a group we are not in),
  * BUSY, SYSTEM, CLOSED, TIMEOUT, QUOTA.
  */
 export class Conversations {
   readonly #asker: Asker;
+  readonly #clock: Clock;
   readonly #me: () => string;
+  /** Read positions that the server is still to be told, by conversation; and those it is told, or was just now. */
+  readonly #marks = new Map<string, Mark>();
+  readonly #telling = new Map<string, Mark>();
 
-  constructor(asker: Asker, me: () => string) {
+  constructor(asker: Asker, clock: Clock, me: () => string) {
     this.#asker = asker;
+    this.#clock = clock;
     this.#me = me;
   }
 
@@ -119,22 +134,56 @@ export class Conversations {
 
   /**
    * Everything up to that seq was read, on all devices: moves the account's read position forward, never back, and gives
-   * where it is now. (Sending a message moves it too.)
+   * where it is now. (Sending a message moves it too.) May be called for every message: the server is told at most every
+   * 500 ms per conversation, of the last one. Waits while offline, however long; need not be awaited.
    *
    * ```ts
-   * client.onMessage(async ({ peer, group, seq }) => {
-   *   await client.conversations.read(peer, seq, { group }); // if it is on the screen
+   * client.onMessage(({ peer, group, seq }) => {
+   *   void client.conversations.read(peer, seq, { group }); // if it is on the screen
    * });
    * ```
    */
   read(peer: string, seq: number, { group = false }: { readonly group?: boolean } = {}): Promise<number> {
-    return this.#asker.ask({
+    const key = `${group} ${peer}`;
+    const told = this.#telling.get(key);
+    if (told && told.seq >= seq) return told.promise;
+    let mark = this.#marks.get(key);
+    if (!mark) this.#marks.set(key, mark = { peer, group, seq, ...Promise.withResolvers<number>() });
+    mark.seq = Math.max(seq, mark.seq);
+    mark.promise.catch(() => {}); // nobody need wait for it
+    this.#tell(key);
+    return mark.promise;
+  }
+
+  /** Tells the server of the mark that waits, unless it was told of one just now. */
+  #tell(key: string): void {
+    const mark = this.#marks.get(key);
+    if (!mark || this.#telling.has(key)) return;
+    this.#telling.set(key, mark);
+    this.#marks.delete(key);
+    const over = () =>
+      void this.#clock.after(READ_EVERY_MS, () => {
+        this.#telling.delete(key);
+        this.#tell(key);
+      });
+    this.#mark(mark).then(mark.resolve, mark.reject).then(over);
+  }
+
+  async #mark(mark: Mark): Promise<number> {
+    const question: Question<number> = {
       what: "mark as read",
       command: READ,
-      dest: peer,
-      body: (codec) => codec.encode(pkt.ReadReq, { group, seq }),
+      dest: mark.peer,
+      body: (codec) => codec.encode(pkt.ReadReq, { group: mark.group, seq: mark.seq }),
       answer: (codec, body) => codec.decode(pkt.ReadResp, body).seq,
-    });
+    };
+    while (true) {
+      try {
+        return await this.#asker.ask(question);
+      } catch (thrown) {
+        if (ImError.from(thrown).code !== "TIMEOUT") throw thrown;
+      }
+    }
   }
 
   #lineOf({ dest: peer, last, ...rest }: pkt.Conversation): Conversation {

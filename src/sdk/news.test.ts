@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "../base/fake_clock.ts";
-import { encodeBody } from "../protocol/bodies.ts";
+import { decodeBody, encodeBody } from "../protocol/bodies.ts";
 import { pkt } from "../protocol/gen/pkt.js";
 import { FLAG, makeHeader } from "../protocol/header.ts";
 import { encodeLogic } from "../protocol/packet.ts";
@@ -98,4 +98,50 @@ test("a read position is moved, and told where it is now", async () => {
   expect(await client.conversations.read("g1", 3, { group: true })).toBe(5);
   expect(server.asked(READ, pkt.ReadReq)).toEqual([{ group: true, seq: 3 }]);
   expect(server.requests.at(-1)!.header.dest).toBe("g1");
+});
+
+test("reading is told at most every 500 ms per conversation, the last of it, also after being offline for long", async () => {
+  const server = new FakeServer();
+  const clock = new FakeClock();
+  const { client } = await onlineClient(server, clock);
+  const told = () =>
+    server.requests.filter(({ header }) => header.command === READ)
+      .map(({ header, body }) => `${header.dest} ${decodeBody(pkt.ReadReq, body).seq}`);
+  for (let seq = 1; seq <= 50; seq++) void client.conversations.read("ann", seq);
+  void client.conversations.read("g1", 7, { group: true });
+  await settle();
+  expect(told()).toEqual(["ann 1", "g1 7"]);
+  clock.advance(500);
+  await settle();
+  expect(told()).toEqual(["ann 1", "g1 7", "ann 50"]);
+  clock.advance(5_000);
+  await settle();
+  server.down.add("ws://one");
+  server.online("bob")[0]!.cut();
+  await settle();
+  void client.conversations.read("ann", 60);
+  void client.conversations.read("ann", 55);
+  for (let i = 0; i < 100; i++) {
+    clock.advance(1_000);
+    await settle();
+  }
+  expect(told()).toHaveLength(3);
+  server.down.clear();
+  for (let i = 0; i < 30; i++) {
+    clock.advance(1_000);
+    await settle();
+  }
+  expect(told().slice(3)).toEqual(["ann 60"]);
+});
+
+test("a read position that cannot be told is no unhandled rejection", async () => {
+  const server = new FakeServer();
+  const { client } = await onlineClient(server, new FakeClock());
+  server.answer = ({ header }) => header.command === READ ? 105 : undefined;
+  void client.conversations.read("g1", 1, { group: true });
+  await settle();
+  expect(await client.conversations.read("g2", 1, { group: true }).catch(({ code }) => code)).toBe("UNAUTHORIZED");
+  void client.conversations.read("g3", 1, { group: true });
+  await client.close();
+  await settle();
 });
