@@ -1,5 +1,6 @@
 import process from "node:process";
 import { CHECK_OPTIONS, checkCommand, CRASH_OPTIONS, crashCommand } from "./check_command.ts";
+import { GROUP_TALK_OPTIONS, groupTalk } from "./group_talk.ts";
 import { idle, IDLE_OPTIONS } from "./idle.ts";
 import { LOGIN_OPTIONS, loginScenario } from "./login.ts";
 import { jitter, JITTER_OPTIONS } from "./jitter.ts";
@@ -18,6 +19,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: "messages between pairs, at a rate or as fast as it goes",
     options: USER_TALK_OPTIONS,
     run: userTalk,
+  },
+  "group-talk": {
+    what: "messages in one group, every delivery to every member counted",
+    options: GROUP_TALK_OPTIONS,
+    run: groupTalk,
   },
   "login": { what: "logins, one after the other or all at once", options: LOGIN_OPTIONS, run: loginScenario },
   "idle": { what: "connections that do nothing", options: IDLE_OPTIONS, run: idle },

@@ -66,7 +66,7 @@ export function decodePacket(bytes: Uint8Array): Packet | undefined {
 
 /** What the header of the talk hot path says; filled anew by each `scan`, so nothing is allocated. */
 export class PacketScan {
-  /** "talk": chat.user.talk; "ack": chat.talk.ack; "pong": a BasicPkt; "other": decode it. */
+  /** "talk": chat.user.talk or chat.group.talk; "ack": chat.talk.ack; "pong": a BasicPkt; "other": decode it. */
   kind: "talk" | "ack" | "pong" | "other" = "other";
   sequence = 0;
   flag = 0;
@@ -116,6 +116,7 @@ export class PacketScan {
         if (length > 127) length = (length & 127) + (bytes[at++]! << 7); // a header is far below 16 KiB
         if (tag === 0x0a) {
           if (length === 14 && bytes[at + 5] === 0x75 && bytes[at + 13] === 0x6b) this.kind = "talk";
+          else if (length === 15 && bytes[at + 5] === 0x67 && bytes[at + 14] === 0x6b) this.kind = "talk";
           else if (length === 13 && bytes[at + 5] === 0x74) this.kind = "ack";
         }
         at += length;

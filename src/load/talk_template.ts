@@ -17,7 +17,7 @@ export const MIN_BODY = STAMP.END;
  */
 export const SEQUENCE = { FIRST: 1 << 21, COUNT: (1 << 28) - (1 << 21) } as const;
 
-/** A prepared `chat.user.talk` frame of one sender to one receiver. */
+/** A prepared frame of one sender to one receiver: `chat.user.talk`, or `chat.group.talk` to a group. */
 export class TalkTemplate {
   /** Bytes of one framed message. */
   readonly size: number;
@@ -28,14 +28,20 @@ export class TalkTemplate {
   readonly #bodyAt: number;
 
   /** `sender` is a number below 2^24; `bodyBytes` from MIN_BODY to 5000. */
-  constructor(conn: WireConn, dest: string, sender: number, bodyBytes: number) {
+  constructor(
+    conn: WireConn,
+    dest: string,
+    sender: number,
+    bodyBytes: number,
+    command: "chat.user.talk" | "chat.group.talk" = "chat.user.talk",
+  ) {
     const text = "P" + digits(sender, 4) + "0".repeat(14) + "~".repeat(bodyBytes - STAMP.END);
     const body = new MessageWriter().int(1, 1).text(2, text).done();
-    const packet = encodePacket({ command: "chat.user.talk", sequence: SEQUENCE.FIRST, dest, body });
+    const packet = encodePacket({ command, sequence: SEQUENCE.FIRST, dest, body });
     this.#frame = clientFrame(conn.transport, OPCODE.BINARY, packet, conn.maskKey);
     this.#mask = conn.transport === "ws" ? conn.maskKey : new Uint8Array(4);
     this.#payload = payloadStart(conn.transport, packet.length);
-    this.#sequenceAt = 8 + 2 + "chat.user.talk".length + 1;
+    this.#sequenceAt = 8 + 2 + command.length + 1;
     this.#bodyAt = packet.length - bodyBytes;
     this.size = this.#frame.length;
   }
