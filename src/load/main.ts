@@ -1,5 +1,6 @@
 import process from "node:process";
 import { CHECK_OPTIONS, checkCommand, CRASH_OPTIONS, crashCommand } from "./check_command.ts";
+import { GROUP_CHURN_OPTIONS, groupChurn } from "./group_churn.ts";
 import { GROUP_TALK_OPTIONS, groupTalk } from "./group_talk.ts";
 import { idle, IDLE_OPTIONS } from "./idle.ts";
 import { LOGIN_OPTIONS, loginScenario } from "./login.ts";
@@ -24,6 +25,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: "messages in one group, every delivery to every member counted",
     options: GROUP_TALK_OPTIONS,
     run: groupTalk,
+  },
+  "group-churn": {
+    what: "members who join and leave while they talk: everybody got exactly what was theirs",
+    options: GROUP_CHURN_OPTIONS,
+    run: groupChurn,
   },
   "login": { what: "logins, one after the other or all at once", options: LOGIN_OPTIONS, run: loginScenario },
   "idle": { what: "connections that do nothing", options: IDLE_OPTIONS, run: idle },

@@ -11,6 +11,12 @@ import { SharedPush } from "./shared_push.ts";
 /** Messages of a room kept for old clients whose rows are being made. */
 export const RECENT = { messages: 64, bytes: 64 << 10 } as const;
 
+/** Messages that are not an account's: above `after`, up to `upTo`; Infinity while it has not come back. */
+export interface Gap {
+  readonly after: number;
+  upTo: number;
+}
+
 /** A large group as far as this gateway has channels in it. */
 export class Room {
   readonly app: string;
@@ -19,8 +25,8 @@ export class Room {
   readonly ours: Map<ClientChannel, number> = new Map();
   /** Our clients' channels that lack messages above this seq which have passed: written to once they were caught up. */
   readonly late: Map<ClientChannel, number> = new Map();
-  /** Channels of `ours` and `late` whose account left: they are sent what is up to this seq, then they go. */
-  readonly leaving: Map<ClientChannel, number> = new Map();
+  /** Where the account of a channel of `ours` or `late` is out, though the room has not got there; the last may be open. */
+  readonly gaps: Map<ClientChannel, Gap[]> = new Map();
   /** Seqs that replies stood for before the room, or a late channel, got there: their channel is not sent them. */
   readonly answered: Map<ClientChannel, Set<number>> = new Map();
   readonly old: Set<ClientChannel> = new Set();
@@ -50,6 +56,21 @@ export class Room {
 
   get empty(): boolean {
     return this.ours.size + this.late.size + this.old.size === 0;
+  }
+
+  /** The channel's account left: it is sent what is up to this seq, then it goes. Infinity: it did not leave. */
+  leftAt(channel: ClientChannel): number {
+    const last = this.gaps.get(channel)?.at(-1);
+    return last?.upTo === Infinity ? last.after : Infinity;
+  }
+
+  /** Was the account out when this message was stored? */
+  isOut(channel: ClientChannel, seq: number): boolean {
+    const gaps = this.gaps.size === 0 ? undefined : this.gaps.get(channel);
+    if (!gaps) return false;
+    while (gaps.length > 0 && gaps[0]!.upTo < seq) gaps.shift();
+    if (gaps.length === 0) this.gaps.delete(channel);
+    return gaps.length > 0 && seq > gaps[0]!.after;
   }
 
   /** Did a reply stand for this message? Tells it once. */

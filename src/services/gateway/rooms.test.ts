@@ -236,7 +236,26 @@ describe("members", () => {
     bench.change(ann, true, 3);
     for (const message of messages) bench.tell(message);
     bench.settle();
-    expect(ann.seqs()).toEqual([4]);
+    expect(ann.seqs()).toEqual([1, 2, 4]);
+  });
+
+  test("who come and go while they are late are sent what was said while they were in", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 10; i++) bench.say();
+    const cat = bench.client("cat", true, [{ group: GROUP, seq: 0 }]);
+    bench.change(cat, false, 2);
+    bench.change(cat, true, 4);
+    bench.change(cat, false, 5);
+    bench.change(cat, false, 5);
+    bench.change(cat, true, 8);
+    bench.serve();
+    bench.say();
+    expect(cat.seqs()).toEqual([1, 2, 5, 9, 10, 11]);
+    for (let i = 0; i < 100; i++) {
+      bench.change(cat, false, 11 + i);
+      bench.change(cat, true, 11 + i);
+    }
+    bench.settle();
   });
 
   test("who change while their login is answered: the change is newer than the answer", () => {

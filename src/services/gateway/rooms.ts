@@ -18,6 +18,8 @@ import type { SequencerPort } from "./sequencer.ts";
 const HEADS_AT_ONCE = 1_000;
 /** Rooms that may change for a channel while its login is answered; with more it has to come again. */
 const EARLY_CHANGES = 256;
+/** Times that an account left and came back before its room got there. */
+const GAPS = 16;
 /** Replies of a channel that are remembered until the room gets there. */
 const ANSWERED = 1_000;
 
@@ -147,13 +149,14 @@ export class Rooms implements SequencerPort<Room> {
 
   write(room: Room, message: RoomMessage, seq: number): void {
     // hot: per channel and message
-    for (const [channel, upTo] of room.leaving) {
-      if (seq > upTo && room.ours.has(channel)) this.#gone(room, channel);
+    for (const channel of room.gaps.keys()) {
+      if (seq > room.leftAt(channel) && room.ours.has(channel)) this.#gone(room, channel);
     }
     let content: Content | undefined;
     let bytes: Uint8Array | undefined;
     for (const [channel, above] of room.ours) {
-      if (seq <= above || room.isAnswered(channel, seq) || channel.id === message.from) continue;
+      if (seq <= above || room.isOut(channel, seq) || room.isAnswered(channel, seq)) continue;
+      if (channel.id === message.from) continue;
       if (bytes === undefined || content !== channel.content) {
         content = channel.content;
         bytes = message.push(content).encode(false, 0);
@@ -191,12 +194,14 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   #enter(channel: ClientChannel, { group, seq }: InRoom): void {
-    const before = this.#rooms.get(keyOf(channel.app, group));
-    if (before?.leaving.has(channel)) this.#gone(before, channel); // it comes back: it was out meanwhile
     const room = this.#obtain(channel.app, group, seq);
     let entered = this.#of.get(channel);
     if (!entered) this.#of.set(channel, entered = new Set());
-    if (entered.has(room)) return;
+    if (entered.has(room)) {
+      // It may come back before the room got to where it left.
+      if (room.leftAt(channel) < Infinity) room.gaps.get(channel)!.at(-1)!.upTo = seq;
+      return;
+    }
     entered.add(room);
     const answered = this.#takeAnswered(channel, group);
     if (answered) room.answered.set(channel, answered);
@@ -219,10 +224,17 @@ export class Rooms implements SequencerPort<Room> {
     if (!channel.caps) {
       this.#rows.last(room, channel);
       this.#gone(room, channel);
-    } else if (room.late.has(channel) || room.sequencer.cursor < seq) {
-      room.leaving.set(channel, seq);
+    } else if ((room.late.has(channel) || room.sequencer.cursor < seq) && this.#gap(room, channel, seq)) {
       room.sequencer.head(seq);
     } else this.#gone(room, channel);
+  }
+
+  /** False: it comes and goes more often than is kept. */
+  #gap(room: Room, channel: ClientChannel, after: number): boolean {
+    const gaps = room.gaps.get(channel);
+    if (!gaps) room.gaps.set(channel, [{ after, upTo: Infinity }]);
+    else if (room.leftAt(channel) === Infinity) gaps.push({ after, upTo: Infinity });
+    return (gaps?.length ?? 0) <= GAPS;
   }
 
   #gone(room: Room, channel: ClientChannel): void {
@@ -231,7 +243,7 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   #left(room: Room, channel: ClientChannel): void {
-    for (const channels of [room.ours, room.late, room.leaving, room.answered, room.old]) channels.delete(channel);
+    for (const channels of [room.ours, room.late, room.gaps, room.answered, room.old]) channels.delete(channel);
     if (room.late.size === 0) this.#late.delete(room);
     if (!room.empty) return;
     this.#rooms.delete(keyOf(room.app, room.group));
@@ -289,9 +301,9 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   #caughtUp(room: Room, channel: ClientChannel, had: number, messages: readonly RoomMessage[], upTo: number): void {
-    const last = room.leaving.get(channel) ?? Infinity;
+    const last = room.leftAt(channel);
     for (const message of messages) {
-      if (message.seq <= had || message.seq > last || room.isAnswered(channel, message.seq)) continue;
+      if (message.seq <= had || room.isOut(channel, message.seq) || room.isAnswered(channel, message.seq)) continue;
       channel.agent.push(message.push(channel.content).encode(false, 0));
     }
     if (!room.late.has(channel)) return; // it was too slow

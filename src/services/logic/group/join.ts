@@ -3,7 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, everyMember, online } from "./members_online.ts";
+import { changeRooms, everyMember, online, roomTargets } from "./members_online.ts";
 
 /** chat.group.join: a member adds anyone, anybody adds themselves. Joining twice is fine. */
 export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
@@ -22,7 +22,8 @@ export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
       ctx.after(async () => {
         const everyone = !large || becameLarge ? await everyMember(deps, app, groupId) : [account];
         if (large) {
-          await changeRooms(deps, ctx, becameLarge ? everyone : changed, { app, groupId, joined: true, seq });
+          const channels = await roomTargets(deps, app, becameLarge ? everyone : changed);
+          changeRooms(ctx, channels, { app, groupId, joined: true, seq });
         }
         ctx.dispatch(await online(deps, ctx, everyone, true), pkt.GroupJoinNotify, { groupId, account });
       });

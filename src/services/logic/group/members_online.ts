@@ -28,17 +28,22 @@ export async function everyMember(deps: Pick<LogicDeps, "messages">, app: string
   return all;
 }
 
-/** Tells the gateways which channels are in a large group's room now, or no longer: all of these accounts' channels. */
-export async function changeRooms(
+/** All channels of these accounts, as `changeRooms` wants them. */
+export async function roomTargets(
   deps: Pick<LogicDeps, "sessions">,
-  ctx: Pick<CommandContext, "app" | "dispatch">,
+  app: string,
   accounts: readonly string[],
-  change: pkt.RoomChange,
-): Promise<void> {
-  const found = await deps.sessions.locate(ctx.app, accounts);
+): Promise<Target[]> {
+  const found = await deps.sessions.locate(app, accounts);
   // Between servers bodies are always protobuf.
-  const targets = found.map(({ gateId, channelId }): Target => {
-    return { gateId, channelId, content: "protobuf", pos: 0, own: false };
-  });
-  ctx.dispatch(targets, pkt.RoomChange, change, ROOM_CHANGE);
+  return found.map(({ gateId, channelId }) => ({ gateId, channelId, content: "protobuf", pos: 0, own: false }));
+}
+
+/** Tells the gateways that these channels are in a large group's room now, or no longer. */
+export function changeRooms(
+  ctx: Pick<CommandContext, "dispatch">,
+  channels: readonly Target[],
+  change: pkt.RoomChange,
+): void {
+  ctx.dispatch(channels, pkt.RoomChange, change, ROOM_CHANGE);
 }
