@@ -147,11 +147,11 @@ class Churn {
     const owner = this.#accounts[0]!.clients[0]!;
     const away = this.#accounts.filter((one) => !one.isOnline);
     while (this.#left > 0) {
-      // More come than go: a group that is near the border crosses it.
+      const go = this.#left < this.#options.talks / 2; // first they only come: a group that is near the border crosses it
       for (let i = 0; i < Math.ceil(away.length / 100); i++) {
         const account = random.pick(away);
         if (!account.isIn) await this.#join(account, owner);
-        else if (random.next() < 0.2) await this.#quit(account, owner);
+        else if (go && random.next() < 0.2) await this.#quit(account, owner);
       }
       if (this.#largeFrom === undefined && await this.#isLarge()) this.#largeFrom = this.#said.length;
       await wait(random.between(1, 6));
