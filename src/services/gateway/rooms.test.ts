@@ -275,6 +275,16 @@ describe("members", () => {
     expect(cat.wire.closed).toEqual(CLOSE.OVERLOAD);
   });
 
+  test("stay in when a change comes that is older than their last one", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 5; i++) bench.say();
+    const cat = bench.client("cat", true, [{ group: GROUP, seq: 3 }]);
+    bench.change(cat, false, 2);
+    bench.change(cat, true, 1);
+    bench.settle();
+    expect(cat.seqs()).toEqual([4, 5]);
+  });
+
   test("who are kicked are sent nothing more; the last one takes the room along", () => {
     const { bench, ann } = quiet();
     const old = bench.client("dan", false);

@@ -35,8 +35,8 @@ export class Rooms implements SequencerPort<Room> {
   readonly #clock: Clock;
   readonly #rows: RoomRows;
   readonly #rooms = new Map<string, Room>();
-  /** The rooms of each channel that is in one. */
-  readonly #of = new Map<ClientChannel, Set<Room>>();
+  /** The rooms of each channel that is in one, and the seq of the last change: older ones came late. */
+  readonly #of = new Map<ClientChannel, Map<Room, number>>();
   /** Changes for channels whose login is being answered: they are newer than the answer. */
   readonly #early = new Map<ClientChannel, Map<string, pkt.RoomChange>>();
   /** Talks that were answered before their channel entered the room, by group. */
@@ -80,7 +80,7 @@ export class Rooms implements SequencerPort<Room> {
   forget(channel: ClientChannel): void {
     this.#early.delete(channel);
     for (const group of this.#answered.keys()) this.#takeAnswered(channel, group);
-    for (const room of this.#of.get(channel) ?? []) this.#left(room, channel);
+    for (const room of this.#of.get(channel)?.keys() ?? []) this.#left(room, channel);
     this.#of.delete(channel);
   }
 
@@ -108,7 +108,7 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   pinged(channel: ClientChannel): void {
-    for (const room of this.#of.get(channel) ?? []) this.#pinged.add(room);
+    for (const room of this.#of.get(channel)?.keys() ?? []) this.#pinged.add(room);
   }
 
   /** Asks how far the rooms go that are new or whose channels pinged; tries again what failed. */
@@ -196,13 +196,16 @@ export class Rooms implements SequencerPort<Room> {
   #enter(channel: ClientChannel, { group, seq }: InRoom): void {
     const room = this.#obtain(channel.app, group, seq);
     let entered = this.#of.get(channel);
-    if (!entered) this.#of.set(channel, entered = new Set());
-    if (entered.has(room)) {
+    if (!entered) this.#of.set(channel, entered = new Map());
+    const before = entered.get(room);
+    if (before !== undefined) {
+      if (seq < before) return;
+      entered.set(room, seq);
       // It may come back before the room got to where it left.
       if (room.leftAt(channel) < Infinity) room.gaps.get(channel)!.at(-1)!.upTo = seq;
       return;
     }
-    entered.add(room);
+    entered.set(room, seq);
     const answered = this.#takeAnswered(channel, group);
     if (answered) room.answered.set(channel, answered);
     const passed = room.sequencer.cursor > seq;
@@ -220,7 +223,9 @@ export class Rooms implements SequencerPort<Room> {
   /** Its account is out since `seq`: what is up to there is still its own. */
   #leave(channel: ClientChannel, group: string, seq: number): void {
     const room = this.#rooms.get(keyOf(channel.app, group));
-    if (!room || !this.#of.get(channel)?.has(room)) return;
+    const entered = this.#of.get(channel);
+    if (!room || seq < (entered?.get(room) ?? Infinity)) return;
+    entered?.set(room, seq);
     if (!channel.caps) {
       this.#rows.last(room, channel);
       this.#gone(room, channel);
