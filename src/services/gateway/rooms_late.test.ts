@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { GROUP, RoomsBench } from "./rooms_bench.fixture.ts";
+
+const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+/** A client of ours in a room that has no question open. */
+function quiet() {
+  const bench = new RoomsBench();
+  const ann = bench.client("ann", true);
+  bench.settle();
+  return { bench, ann };
+}
+
+describe("a channel that enters late", () => {
+  test("is sent what it lacks before anything newer, and nothing twice", () => {
+    const { bench, ann } = quiet();
+    for (let i = 0; i < 5; i++) bench.say();
+    const cat = bench.client("cat", true, [{ group: GROUP, seq: 2 }]);
+    bench.say();
+    expect(cat.seqs()).toEqual([]);
+    bench.serve();
+    bench.say();
+    expect(cat.seqs()).toEqual([3, 4, 5, 6, 7]);
+    expect(ann.seqs()).toEqual(upTo(7));
+  });
+
+  test("shares its pages with others, and a page that fails is asked again", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 200; i++) bench.say();
+    bench.forgetAsked();
+    const late = upTo(40).map((i) => bench.client(`late${i}`, true, [{ group: GROUP, seq: i }]));
+    expect(bench.asked("im.room.fill").length).toBe(1);
+    bench.serve(() => true);
+    bench.settle(1_500);
+    late.forEach((one, i) => expect(one.seqs()).toEqual(upTo(200, i + 2)));
+  });
+
+  test("and does not read is caught up when it does", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 5; i++) bench.say();
+    const cat = bench.loggingIn("cat", true);
+    cat.wire.queuedPushBytes = 100 << 10;
+    bench.opened(cat, [{ group: GROUP, seq: 0 }]);
+    bench.settle();
+    expect(cat.seqs()).toEqual([]);
+    cat.wire.queuedPushBytes = 0;
+    bench.settle(1_500);
+    expect(cat.seqs()).toEqual(upTo(5));
+  });
+
+  test("was told more than the room has: the room fetches up to there, the channel is sent what is above", () => {
+    const { bench, ann } = quiet();
+    for (let i = 0; i < 3; i++) bench.store();
+    const cat = bench.client("cat", true);
+    bench.settle(500);
+    bench.say();
+    expect([ann.seqs(), cat.seqs()]).toEqual([[1, 2, 3, 4], [4]]);
+  });
+});
