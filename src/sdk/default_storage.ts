@@ -1,6 +1,7 @@
 import { IndexedDbStorage } from "./indexed_db_storage.ts";
 import type { ClientOptions } from "./options.ts";
 import { type ClientStorage, MemoryStorage } from "./storage.ts";
+import { tokenClaims } from "./token_claims.ts";
 
 /**
  * The storage of a client that was given none: IndexedDB where there is one, else memory. The name holds the server
@@ -15,14 +16,8 @@ export function defaultStorage({ url, device = "" }: ClientOptions, token: strin
   return new IndexedDbStorage(`petrel/${server}/${owner}/${device}`);
 }
 
-/** `app/account` of a token. Source: proto/WIRE.md "Token". */
+/** `app/account` of a token. */
 function ownerOf(token: string): string | undefined {
-  try {
-    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
-    const { app, acc }: { app?: unknown; acc?: unknown } = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof app === "string" && typeof acc === "string" ? `${app}/${acc}` : undefined;
-  } catch {
-    return undefined; // not a token of the usual kind: the server will say what it thinks of it
-  }
+  const { app, acc } = tokenClaims(token);
+  return typeof app === "string" && typeof acc === "string" ? `${app}/${acc}` : undefined;
 }

@@ -51,6 +51,20 @@ describe("login", () => {
     expect(server.dialled).toHaveLength(1);
   });
 
+  test.each([
+    ["expired", { exp: 1_600_000_000 }, "; it expired at 2020-09-13T12:26:40.000Z"],
+    ["still valid", { exp: 9_999_999_999 }, ""],
+    ["without an end", {}, ""],
+    ["with an end that is no time", { exp: -1e300 }, ""],
+  ])("a token that is refused and is %s by its own word", async (_, claims, more) => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    clock.advance(1_700_000_000_000 - clock.now());
+    server.answer = ({ header }) => header.command === SIGN_IN ? 105 : undefined;
+    const { client } = fakeClient(server, clock, { token: `e30.${btoa(JSON.stringify(claims))}.c2ln` });
+    expect((await fails(client.login()))?.message).toBe(`Cannot log in: the token was refused${more}`);
+  });
+
   test.each([[101, "INVALID_BODY"], [103, "INVALID_COMMAND"], [106, "QUOTA"]])(
     "status %d at login ends it as %s",
     async (status, code) => {

@@ -13,6 +13,7 @@ import { LOST } from "./close.ts";
 import { SIGN_IN } from "./commands.ts";
 import { Connection } from "./connection.ts";
 import type { Connect } from "./socket.ts";
+import { tokenClaims } from "./token_claims.ts";
 
 /**
  * A connection that lasted so long was a good one: the next back-off starts small again. Not longer, so that a network
@@ -172,7 +173,9 @@ export class Reconnector {
       codec.encode(pkt.LoginReq, credentials),
       (body) => this.#online(connection, codec.decode(pkt.LoginResp, body)),
       (error) => {
-        if (this.#attempt === attempt && this.#state.at === "connecting") this.#refused(connection, error);
+        if (this.#attempt === attempt && this.#state.at === "connecting") {
+          this.#refused(connection, error, credentials.token);
+        }
       },
       meta,
     );
@@ -187,7 +190,7 @@ export class Reconnector {
   }
 
   /** The login was answered with a status: one that waiting does not help ends it. */
-  #refused(connection: Connection, error: ImError): void {
+  #refused(connection: Connection, error: ImError, token: string): void {
     this.#options.log.warn("login refused", { code: error.code });
     const retry = error.code === "SESSION_LOST" ||
       (error.code in STATUS && STATUS[error.code as keyof typeof STATUS].retry);
@@ -197,7 +200,7 @@ export class Reconnector {
       this.#secondToken = true; // what the function kept may have expired by the server's clock only
       return connection.close(LOST.REFUSED);
     }
-    const text = refused ? "the token was refused" : error.message;
+    const text = refused ? `the token was refused${expiry(token, this.#options.clock.now())}` : error.message;
     const why = refused ? CLOSE.UNAUTHORIZED : { ...CLOSE.LOGIN_FAILED, reconnect: false };
     this.close(why, new ImError(error.code, `Cannot log in: ${text}`));
   }
@@ -223,4 +226,11 @@ export class Reconnector {
     this.#state = { at: "offline", timer: this.#options.clock.after(retryInMs, () => void this.#connect()) };
     this.#events.state("offline", why, retryInMs);
   }
+}
+
+/** The server does not say why it refuses a token; the most frequent reason stands in the token. */
+function expiry(token: string, now: number): string {
+  const { exp } = tokenClaims(token);
+  const ms = typeof exp === "number" ? exp * 1_000 : NaN;
+  return ms <= now && ms > 0 ? `; it expired at ${new Date(ms).toISOString()}` : "";
 }
