@@ -65,6 +65,18 @@ describe("petrel chat with a pipe", () => {
     expect(notes.at(-1)).toBe("Cannot log in: the token was refused");
   });
 
+  test("ends with 1 and the reason when the server ends it, however long the input is open", async () => {
+    const server = new FakeServer();
+    const { input, code, notes, texts } = pipe(server);
+    input.write("one\n");
+    while (texts().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const twin = new PetrelClient({ url: "ws://one", token: "ann", connect: server.connect });
+    await twin.login();
+    expect(await code).toBe(1);
+    expect(notes).toEqual(["connecting", "online", "Client is closed: kicked"]);
+    await twin.close();
+  });
+
   test("a long input goes through a queue that takes only so many", async () => {
     const server = new FakeServer();
     const { input, code } = pipe(server, { waiting: 300 });

@@ -15,7 +15,7 @@ export interface PipeOutput {
 
 /**
  * A chat without a terminal: every line of the input is sent as a message, messages that come are printed. Resolves
- * when the input has ended and everything is settled: 0, or 1 when one message failed or the login was refused.
+ * when the input has ended and everything is settled: 0, or 1 when one message failed or the server ended it.
  */
 export async function chatPipe(
   client: PetrelClient,
@@ -44,14 +44,21 @@ export async function chatPipe(
   const settle = async (most: number) => {
     while (sent.length > most) failed = await sent.shift()!.done.then(() => failed, () => true);
   };
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    if (client.state === "closed") break;
+  const reader = createInterface({ input, crlfDelay: Infinity });
+  let ended = false;
+  const unwatch = client.on("closed", ({ error }) => { // what comes now can be sent no more
+    ended = true;
+    output.note(clean(error.message));
+    reader.close();
+  });
+  for await (const line of reader) {
+    if (ended) break;
     if (line.trim() === "") continue;
     sent.push(client.talk(where.peer, line, { group: where.group }));
     await settle(AHEAD);
   }
   await settle(0);
-  const ended = client.state === "closed";
+  unwatch();
   await client.close();
   return failed || ended ? 1 : 0;
 }
