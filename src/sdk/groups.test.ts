@@ -162,4 +162,20 @@ describe("groups", () => {
     expect(all.filter(({ value }) => value === "QUOTA")).toHaveLength(1);
     expect(all.filter(({ value }) => value === "waits")).toHaveLength(256);
   });
+
+  test("what no server could read fails by itself, and disturbs nothing", async () => {
+    const server = new FakeServer();
+    const { client } = await onlineClient(server, new FakeClock());
+    const anything: unknown[] = [undefined, 7, {}, "x".repeat(5_000), "a/b", ""];
+    for (const one of anything) {
+      const peer = one as string; // where nobody checks types
+      expect(await client.conversations.history(peer).catch(({ code }) => code)).toBe("INVALID_BODY");
+      expect(await client.conversations.read(peer, 1).catch(({ code }) => code)).toBe("INVALID_BODY");
+    }
+    const wrong = [7, { length: 2 }] as unknown as string[];
+    expect(await client.groups.create({ name: "n", members: wrong }).catch(({ code }) => code)).toBe("INVALID_BODY");
+    expect(await client.groups.create({ name: 7 as unknown as string }).catch(({ code }) => code)).toBe("INVALID_BODY");
+    expect(await client.groups.create({ name: "fine" })).toBe("g1");
+    expect(client.state).toBe("online");
+  });
 });
