@@ -50,6 +50,8 @@ export interface RoyalRound {
 const SECRET = "crash-test-secret-0123456789abcdef";
 const KILLS: readonly RoyalFault[] = ["random time", "after-commit", "before-commit"];
 const PAUSE_MS = 6_000;
+/** `stop` kills after 10 s. */
+const STOP_MS = 9_000;
 /** A store that a round waits for that long is stuck. */
 const STUCK_MS = 60_000;
 
@@ -141,8 +143,9 @@ class RoyalCrash {
     }
     if (fault === "SIGTERM") {
       await royal.stop();
-      const { code } = await royal.ended;
-      if (code !== 0) throw new Error(`The store did not stop by itself: code ${code}\n${royal.output()}`);
+      // Its exit code says nothing: Deno 2.9.6 tells null for every child that was sent a signal.
+      const tookMs = performance.now() - this.#awayMs;
+      if (tookMs > STOP_MS) throw new Error(`The store did not stop in ${STOP_MS} ms\n${royal.output()}`);
     } else if (fault === "random time") {
       await wait(this.#random.between(0, 20));
       this.#awayMs = performance.now();
