@@ -81,7 +81,7 @@ export async function chatMain(args: readonly string[]): Promise<number> {
     url: urls,
     token: options.token ?? (() => freshToken(options)),
     device,
-    connect: connectWith(dial, { ca: options.ca, tlsProblem: (text) => note(text) }),
+    connect: connectWith(dial, { ca: options.ca, problem: (text) => note(text) }),
     // A pipe keeps no place: it only sends, and the terminal's inbox is left alone.
     storage: terminal ? new FileStorage(chatFile(data, app, as, device), true) : new MemoryStorage(),
   });

@@ -8,13 +8,13 @@ import { type ClientSocket, type ClientSocketEvents, type Connect, connectWebSoc
  * sockets. So does `wss://`: a WebSocket takes no authority of one's own (`ca`, PEM), and on Deno it does not say that a
  * certificate was refused.
  */
-export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, tlsProblem }: ConnectOptions = {}): Connect {
+export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, problem }: ConnectOptions = {}): Connect {
   const options = { timeoutMs, ...(ca !== undefined && { ca }) };
   const told = new Set<string>();
   const failed = (message: string) => {
     if (!/certificate|TLS/.test(message) || told.has(message)) return;
     told.add(message);
-    tlsProblem?.(message);
+    problem?.(message);
   };
   return (url, events) =>
     url.startsWith("ws:") ? connectWebSocket(url, events) : dialled(dial, url, events, options, failed);
@@ -24,8 +24,11 @@ export function connectWith(dial: Dial, { ca, timeoutMs = 8_000, tlsProblem }: C
 export interface ConnectOptions {
   readonly ca?: string | undefined;
   readonly timeoutMs?: number;
-  /** Told why TLS failed, once for each reason: waiting does not mend it, and the SDK only says that it cannot connect. */
-  readonly tlsProblem?: ((message: string) => void) | undefined;
+  /**
+   * Told, once for each reason, what waiting does not mend: TLS that failed, where the SDK only says that it cannot
+   * connect, and another protocol.
+   */
+  readonly problem?: ((message: string) => void) | undefined;
 }
 
 function dialled(
@@ -37,12 +40,22 @@ function dialled(
 ): ClientSocket {
   let conn: Conn | undefined;
   let left = false;
+  let heard = false;
   const connEvents = {
-    packet: (bytes: Uint8Array) => events.packet(bytes),
+    packet: (bytes: Uint8Array) => {
+      heard = true;
+      events.packet(bytes);
+    },
     alive() {},
     pinged() {},
     drained() {},
-    closed: ({ code, reason }: CloseReason) => events.closed(code, reason),
+    closed: ({ code, reason }: CloseReason) => {
+      // The length of a first frame that is none: "HTTP", or a record of TLS.
+      if (!heard && code === CLOSE.TOO_LARGE.code) {
+        failed(`${url} does not speak this protocol: is it the port for HTTP, or does it want TLS?`);
+      }
+      events.closed(code, reason);
+    },
   };
   dial(url, () => connEvents, options).then(
     (made) => {

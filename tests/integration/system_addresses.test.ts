@@ -84,7 +84,7 @@ test.each(TRANSPORTS)("the load tool's clients log in over TLS on %s", async (tr
 test("a client that refuses the certificate says why, once", async () => {
   await using local = await LocalSystem.start({ tlsCert: tlsFile("first.crt"), tlsKey: tlsFile("first.key") });
   const problems: string[] = [];
-  const connect = connectWith(runtime.dial, { tlsProblem: (message) => void problems.push(message) });
+  const connect = connectWith(runtime.dial, { problem: (message) => void problems.push(message) });
   const codes: number[] = [];
   const events = { opened() {}, packet() {}, closed: (code: number) => void codes.push(code) };
   const twice = [local.tcp, local.tcp, local.ws, local.ws];
@@ -96,6 +96,15 @@ test("a client that refuses the certificate says why, once", async () => {
   expect(problems.length).toBe(2);
   expect(problems[0]).toMatch(/^Cannot dial tls:.*: its certificate is refused: /);
   expect(problems[1]).toMatch(/^Cannot dial wss:.*: its certificate is refused: /);
+});
+
+test("a client at a port for another protocol is told so", async () => {
+  await using local = await LocalSystem.start({});
+  const problems: string[] = [];
+  const connect = connectWith(runtime.dial, { problem: (message) => void problems.push(message) });
+  const lost = new PetrelClient({ url: local.ws.replace("ws:", "tcp:"), token: local.token("ann"), connect });
+  await expect(lost.login()).rejects.toThrow("too large");
+  expect(problems).toEqual([expect.stringMatching(/^tcp:.* does not speak this protocol: is it the port for HTTP/)]);
 });
 
 test("a name that stands for no address is refused by name", async () => {
