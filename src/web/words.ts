@@ -112,7 +112,7 @@ export const EN = {
   olderLater: "More messages come when the connection is back",
   olderFailed: "The messages could not be fetched.",
   tryAgain: "Try again",
-  storageDenied: "This browser keeps nothing here: messages shown in this tab end with it.",
+  storageDenied: "This browser keeps nothing here: what still waits to be sent ends with this tab.",
   gotIt: "OK",
   signOut: "Sign out",
   toDark: "Dark colours",

@@ -109,7 +109,7 @@ export const ZH: Words = {
   olderLater: "连上后继续获取更多消息",
   olderFailed: "未能获取消息。",
   tryAgain: "重试",
-  storageDenied: "此浏览器不允许保存数据：关闭标签页后，这里的消息就没有了。",
+  storageDenied: "此浏览器不允许保存数据：尚未发出的消息会随此标签页关闭而丢失。",
   gotIt: "知道了",
   signOut: "退出",
   toDark: "深色",

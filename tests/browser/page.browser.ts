@@ -214,5 +214,7 @@ test("where storage is denied the page says so and goes on", async () => {
   await tab.shows(["hello", "hello yourself"]);
   await tab.part("storage-notice").getByRole("button").click();
   expect(await tab.part("storage-notice").isVisible()).toBe(false);
+  await tab.page.reload(); // what was said is on the server
+  await tab.shows(["hello", "hello yourself"]);
   expect(tab.complaints).toEqual([]);
 }, 30_000);
