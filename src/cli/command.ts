@@ -30,6 +30,11 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     load: async () => (await import("./chat.ts")).chatMain,
   },
   {
+    name: "group",
+    what: "Makes groups and fills them, also large ones",
+    load: async () => (await import("./group.ts")).groupMain,
+  },
+  {
     name: "token",
     what: "Prints a login token",
     load: async () => (await import("./token.ts")).tokenMain,

@@ -6,7 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
 import { CHANNEL_RULES } from "../comm/channel_rules.ts";
 import { behindProxies } from "../comm/forwarded.ts";
-import type { Fetch, HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
+import type { Fetch, HttpEnv, ListenAt, Listening, Runtime } from "../comm/ports.ts";
 import { Server } from "../comm/server.ts";
 import { MemoryLink } from "../container/memory_link.ts";
 import { Snowflake, snowflakeAt } from "../id/snowflake.ts";
@@ -91,6 +91,8 @@ export interface DevSystem extends AsyncDisposable {
   readonly http: string;
   readonly ws: string;
   readonly tcp: string;
+  /** Where the store answers; undefined: nowhere. */
+  readonly royal: string | undefined;
   readonly hmac: Hmac;
   readonly metrics: Metrics;
   /** Resolves when the process must end: the store cannot say what became of a batch. */
@@ -206,9 +208,10 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   const fetch: Fetch = (request, env) => app.fetch(request, env);
   const http = await runtime.serveHttp({ ...config.http, ...options }, isProxy ? behindProxies(isProxy, fetch) : fetch);
   server.listening(http);
+  let royal: Listening | undefined;
   if (config.royal) {
     const { serve } = royalHttp(config, { clock, log, metrics, opened, changes });
-    const royal = stack.use(await serve({ ...config.royal, ...options }, runtime.serveHttp));
+    royal = stack.use(await serve({ ...config.royal, ...options }, runtime.serveHttp));
     log.info("the store answers", { royal: royal.url });
   }
   log.info("started", { http: http.url, tcp: tcp.url, data: config.data, sync: config.sync });
@@ -218,6 +221,7 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
     http: http.url,
     ws: http.url.replace(/^http/, "ws"),
     tcp: tcp.url,
+    royal: royal?.url,
     hmac,
     metrics,
     failed: opened.failed,
