@@ -2,11 +2,13 @@ import process from "node:process";
 import { CHECK_OPTIONS, checkCommand, CRASH_OPTIONS, crashCommand } from "./check_command.ts";
 import { GROUP_CHURN_OPTIONS, groupChurn } from "./group_churn.ts";
 import { GROUP_TALK_OPTIONS, groupTalk } from "./group_talk.ts";
+import { HISTORY_OPTIONS, historyScenario } from "./history_pages.ts";
 import { idle, IDLE_OPTIONS } from "./idle.ts";
 import { LOGIN_OPTIONS, loginScenario } from "./login.ts";
 import { jitter, JITTER_OPTIONS } from "./jitter.ts";
 import { optionHelp, type OptionSpec, UsageError } from "./options.ts";
 import { say } from "./report.ts";
+import { OFFLINE_SYNC_OPTIONS, offlineSync } from "./offline_sync.ts";
 import { USER_TALK_OPTIONS, userTalk } from "./user_talk.ts";
 
 interface Scenario {
@@ -30,6 +32,16 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: "members who join and leave while they talk: everybody got exactly what was theirs",
     options: GROUP_CHURN_OPTIONS,
     run: groupChurn,
+  },
+  "offline-sync": {
+    what: "how long clients take to get what waited for them",
+    options: OFFLINE_SYNC_OPTIONS,
+    run: offlineSync,
+  },
+  "history": {
+    what: "pages of a long conversation, both ways, and of the list",
+    options: HISTORY_OPTIONS,
+    run: historyScenario,
   },
   "login": { what: "logins, one after the other or all at once", options: LOGIN_OPTIONS, run: loginScenario },
   "idle": { what: "connections that do nothing", options: IDLE_OPTIONS, run: idle },

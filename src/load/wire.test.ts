@@ -72,7 +72,11 @@ describe("the load tool's own codec", () => {
       const { sequence, flag, status } = decodePacket(bytes)!;
       expect([scan.sequence, scan.flag, scan.status]).toEqual([sequence, flag, status]);
       expect(within.slice(scan.bodyStart, scan.bodyEnd)).toEqual(packet.body);
-      const kinds: Record<string, string> = { "chat.user.talk": "talk", "chat.talk.ack": "ack" };
+      const kinds: Record<string, string> = {
+        "chat.user.talk": "talk",
+        "chat.group.talk": "talk",
+        "chat.talk.ack": "ack",
+      };
       expect(scan.kind).toBe((kinds[packet.command] ?? "other") as typeof scan.kind);
     }));
   });
