@@ -37,9 +37,10 @@ const SETTLE_MS = 600;
 export async function groupTalk(args: readonly string[]): Promise<number> {
   const options = new Options(args, GROUP_TALK_OPTIONS);
   const shape = shapeOf(options);
+  const plan = planOf(options);
   await using target = await openTarget(options);
   const timeline = timelineOf(options, target);
-  const run = new GroupRun(planOf(options), shape.senders, timeline);
+  const run = new GroupRun(plan, shape.senders, timeline);
   const conns: WireConn[] = [];
   let pings: ReturnType<typeof setInterval> | undefined;
   let ticks: ReturnType<typeof setInterval> | undefined;

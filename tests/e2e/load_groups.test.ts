@@ -56,16 +56,16 @@ describe("the load tool's groups, against a server of ours", () => {
     expect(figures.pages).toBe(2 * (6 + 5 + 2));
   }, 60_000);
 
-  test.each([
-    ["group-talk", "--members", "1"],
-    ["group-talk", "--members", "5", "--online", "6"],
-    ["group-talk", "--members", "5", "--old", "6"],
-    ["group-talk", "--members", "5", "--senders", "6"],
-    ["group-talk", "--body", "5001"],
-    ["group-churn", "--members", "3", "--online", "4"],
-    ["offline-sync", "--contents", "201"],
-    ["history", "--messages", "0"],
-  ])("a command line that cannot be used ends with 2: %s %s %s", async (...args) => {
-    expect(await loadMain(args.filter((word) => word !== undefined))).toBe(2);
+  test("command lines that cannot be used end with 2", async () => {
+    const wrong = [
+      "group-talk --members 1",
+      "group-talk --members 5 --online 6",
+      "group-talk --members 5 --old 6",
+      "group-talk --members 5 --senders 6",
+      "group-talk --body 5001",
+      "group-churn --members 3 --online 4",
+      "offline-sync --contents 201",
+    ];
+    for (const line of wrong) expect([line, await loadMain(line.split(" "))]).toEqual([line, 2]);
   });
 });

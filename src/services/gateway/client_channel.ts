@@ -2,6 +2,7 @@ import type { Uplink } from "../../container/link.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
 import type { LoginRequest } from "./login.ts";
+import type { SharedPush } from "./shared_push.ts";
 import { Sequencer, type SequencerPort } from "./sequencer.ts";
 import { Unanswered } from "./unanswered.ts";
 
@@ -31,6 +32,8 @@ export class ClientChannel {
   loginFailed = false;
   /** Set while the login is being answered: a kick that came early. */
   kick: Uint8Array | undefined;
+  /** Pushes without a position that came while the login was answered: they follow the answer. */
+  early: SharedPush[] | undefined;
   /** Monotonic ms at which the state itself ends: login unanswered, kick grace over; Infinity: never. */
   endsMs = Infinity;
   /** An epoch second: the token is good until then. */

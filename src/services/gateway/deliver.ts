@@ -33,8 +33,15 @@ export function deliver(gateway: GatewayCore, packet: Downward): void {
     const pos = packet.positions[at] ?? 0;
     if (packet.header.command === "login.signin") kick(gateway, channel, push.encode(false, 0));
     else if (packet.own && !channel.caps) channel.sequencer.answered(pos, now);
+    else if (channel.state === "login" && pos === 0) beforeAnswer(channel, push);
     else if (channel.state !== "kicked") channel.sequencer.offer(pos, push, now);
   });
+}
+
+/** Clients take the first packet for the answer to their login. Of what has no position more than that is dropped. */
+function beforeAnswer(channel: ClientChannel, push: SharedPush): void {
+  const early = channel.early ??= [];
+  if (early.length < SEQUENCER.holdPackets) early.push(push);
 }
 
 /** Channels of this gateway enter a large group's room, or leave it. */
@@ -97,6 +104,8 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   gateway.count.login("success");
   channel.state = "open";
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
+  for (const push of channel.early ?? []) channel.sequencer.offer(0, push, gateway.clock.mono());
+  channel.early = undefined;
   gateway.rooms.opened(channel, packet.rooms ?? []);
   // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);

@@ -51,6 +51,16 @@ describe("pushes", () => {
     expect(bench.logic.up.filter((one) => one.header.command === "login.signout").length).toBe(2);
   });
 
+  test("without a position follow the login's answer as well, at most 64 of them", () => {
+    const bench = new Bench();
+    const wire = new Wire();
+    const channel = bench.first(wire) as ClientChannel;
+    for (let i = 0; i < 100; i++) bench.push(channel, 0);
+    expect(wire.out).toEqual([]);
+    bench.answer();
+    expect(wire.out.map((one) => one.header.flag)).toEqual([FLAG.RESPONSE, ...new Array(64).fill(FLAG.PUSH)]);
+  });
+
   test("of an account's own messages are not shown to old clients", () => {
     const bench = new Bench();
     const [old, ours] = [new Wire(), new Wire()];
