@@ -66,7 +66,7 @@ export class Book {
   /** A conversation that has no message yet is listed, too. */
   open(key: ConversationKey, nowMs: number): void {
     const thread = this.#thread(key);
-    if (thread.entries.length === 0) thread.openedMs = nowMs;
+    if (thread.entries.length === 0 && !thread.line?.last) thread.openedMs = nowMs;
   }
 
   /** What the server says. */
@@ -127,6 +127,11 @@ export class Book {
     }
     if (line && readSeq < line.head) count += Math.min(line.unread, line.head - readSeq);
     return count;
+  }
+
+  /** Every conversation that is known here. */
+  keys(): ConversationKey[] {
+    return [...this.#threads.keys()];
   }
 
   /** The one with the newest message first. */

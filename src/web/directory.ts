@@ -51,7 +51,7 @@ export class Directory {
 
   /** A group that this account is not in, or no longer. */
   outOf(key: ConversationKey): boolean {
-    return conversationOf(key).kind === "group" && this.#groups.get(key)?.member === false;
+    return isGroup(key) && this.#groups.get(key)?.member === false;
   }
 
   /** "" for a group that is not known yet. */
@@ -80,7 +80,7 @@ export class Directory {
 
   async #fetch(all: boolean): Promise<void> {
     const client = this.#connected();
-    const mine = [...this.#groups.values()].filter(({ member }) => member);
+    const groups = new Set([...this.#groups.keys(), ...this.#port.book.keys().filter(isGroup)]);
     this.#changedSince.clear();
     const lines: ServerLine[] = [];
     let from = "";
@@ -95,9 +95,9 @@ export class Directory {
       this.#listed(line, activeMs);
     }
     const listed = new Set(lines.map(keyOfLine));
-    if (from === "") {
-      const gone = mine.filter(({ key }) => !listed.has(key) && !this.#changedSince.has(key));
-      for (const facts of gone) this.#learn({ ...facts, member: false });
+    for (const key of groups) {
+      if (from !== "" || listed.has(key) || this.#changedSince.has(key)) continue;
+      this.#learn({ name: "", memberCount: 0, ...this.#groups.get(key), key, member: false });
     }
     this.listed = true;
     this.#port.changed();
@@ -108,11 +108,11 @@ export class Directory {
     this.#toTell.set(key, Math.max(seq, this.#toTell.get(key) ?? 0));
     if (this.#telling.has(key)) return;
     this.#telling.add(key);
-    const { id, kind } = conversationOf(key);
+    const { id } = conversationOf(key);
     try {
-      for (let told = 0; told < this.#toTell.get(key)!;) {
-        told = this.#toTell.get(key)!;
-        await this.#port.client()?.conversations.read(id, told, { group: kind === "group" });
+      for (let told = 0, next = seq; next > told; next = this.#toTell.get(key) ?? 0) {
+        told = next;
+        await this.#connected().conversations.read(id, told, { group: isGroup(key) });
       }
     } catch {
       // Told after the next list, which says what the server knows.
@@ -136,9 +136,11 @@ export class Directory {
     const key = keyOf({ kind: "group", id });
     this.#changedSince.add(key);
     const facts = this.#groups.get(key);
+    if (!facts && change === "left") return;
     const me = accounts.includes(account);
     if (change === "created" || me && change === "joined" || !facts && change !== "left") void this.refresh(false);
     else if (facts) {
+      // Of a large group one is not told of the others: the panel asks.
       const memberCount = Math.max(0, facts.memberCount + (change === "joined" ? accounts.length : -accounts.length));
       this.#learn({ ...facts, memberCount, member: facts.member && !(me && change === "left") });
     }
@@ -151,7 +153,7 @@ export class Directory {
 
   /** A message of a group that is not known: the list tells. */
   met(key: ConversationKey): void {
-    if (conversationOf(key).kind === "group" && !this.#groups.get(key)?.member) void this.refresh(false);
+    if (isGroup(key) && !this.#groups.get(key)?.member) void this.refresh(false);
   }
 
   /** @throws {ImError} as `client.groups.create` */
@@ -212,6 +214,10 @@ export class Directory {
     if (!client) throw new ImError("CLOSED", "Cannot reach the server: not signed in");
     return client;
   }
+}
+
+function isGroup(key: ConversationKey): boolean {
+  return conversationOf(key).kind === "group";
 }
 
 function keyOfLine({ peer: id, group }: ServerLine): ConversationKey {

@@ -1,7 +1,7 @@
 import { ImError } from "../sdk/mod.ts";
 import { isName } from "../protocol/names.ts";
 import { avatar } from "./avatar.ts";
-import type { ConversationKey } from "./conversation.ts";
+import { type ConversationKey, keyOf } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import type { GroupFacts } from "./group_facts.ts";
 import { icon } from "./icons.ts";
@@ -153,13 +153,23 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
         "li",
         { class: "member", "data-testid": "member", "data-account": name },
         avatar(name, words.tag),
-        h("bdi", { class: "who" }, name),
+        name === account ? h("bdi", { class: "who" }, name) : talkTo(name),
         name === owner ? h("span", { class: "tag" }, words.owner) : undefined,
         name === account ? h("span", { class: "tag" }, words.you) : undefined,
         owner === account && name !== account ? remove : undefined,
       );
     }));
     more.hidden = rest === undefined;
+  }
+
+  /** A name that opens the conversation with its bearer. */
+  function talkTo(name: string): HTMLElement {
+    const open = () => ui.select(keyOf({ kind: "user", id: name }));
+    return h(
+      "button",
+      { type: "button", class: "who", title: words.composer(name), onclick: open },
+      h("bdi", {}, name),
+    );
   }
 
   /** Somebody came or went: the list is fetched anew. */

@@ -6,12 +6,8 @@ let names = 0;
 export function openModal(title: string, testId: string, content: (close: () => void) => Node[]): void {
   const id = `modal-${++names}`;
   const dialog = h("dialog", { class: "modal", "data-testid": testId, "aria-labelledby": id });
-  const before = document.activeElement;
   dialog.append(h("h2", { id }, title), ...content(() => dialog.close()));
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
-  });
+  dialog.addEventListener("close", () => dialog.remove()); // the browser gives the focus back
   // A click beside it: its own box has no padding.
   dialog.addEventListener("pointerdown", (event) => {
     if (event.target === dialog) dialog.close();

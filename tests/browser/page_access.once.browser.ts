@@ -47,6 +47,31 @@ test.each(LOOKS)("the screens are accessible, $colorScheme, $locale", async (loo
   await tab.shows(["hello, see https://example.com", "hello yourself"]);
   expect(await problemsOf(tab)).toEqual([]);
 
+  if (await tab.part("back").isVisible()) await tab.part("back").click();
+  await tab.part("new-group").click();
+  await tab.part("group-name").fill("Lunch");
+  await tab.part("group-members").fill(`${bob}, no|name`);
+  expect(await problemsOf(tab)).toEqual([]);
+  await tab.part("group-members").fill(`${ann}-carol`);
+  await tab.part("group-create").click();
+  await tab.page.waitForURL(/group=/);
+  const group = new URL(tab.page.url()).searchParams.get("group") ?? "";
+  await other.talk(group, "hello everybody", { group: true }).done;
+  await other.groups.join(group, `${ann}-dan`);
+  await tab.shows(["hello everybody"]);
+  await tab.part("notice").waitFor();
+  await tab.part("members").click();
+  await tab.part("member").nth(3).waitFor();
+  expect(await problemsOf(tab)).toEqual([]);
+  await tab.part("leave-group").click();
+  expect(await problemsOf(tab)).toEqual([]);
+  await tab.part("confirm-yes").click();
+  await tab.part("composer-shut").waitFor();
+  expect(await problemsOf(tab)).toEqual([]);
+  if (await tab.part("back").isVisible()) await tab.part("back").click();
+  await tab.page.locator(`[data-testid=conversation][data-peer="${bob}"]`).click();
+  await tab.shows(["hello, see https://example.com", "hello yourself"]);
+
   await stand.server.kill();
   await tab.is("offline");
   await tab.say("into the void");

@@ -18,7 +18,7 @@ function line(tab: ChatTab, peer: string) {
   return tab.page.locator(`[data-testid=conversation][data-peer="${peer}"]`);
 }
 
-/** Waits until so many are unread there; undefined: until the conversation is not listed. */
+/** Waits until so many are unread there. */
 async function unread(tab: ChatTab, peer: string, count: number): Promise<void> {
   const ask = () => line(tab, peer).getAttribute("data-unread", { timeout: 1_000 }).catch(() => null);
   await until(`${count} of ${peer} are unread`, ask, (text) => text === String(count));
@@ -33,14 +33,21 @@ async function notices(tab: ChatTab, wanted: readonly string[]): Promise<void> {
   await until(`the notices are ${wanted}`, ask, (texts) => JSON.stringify(texts) === JSON.stringify(wanted));
 }
 
-/** Makes a group in the page; gives its id. */
+/** Makes a group in the page, with the keyboard alone; gives its id. */
 async function create(tab: ChatTab, name: string, members: readonly string[]): Promise<string> {
-  await tab.part("new-group").click();
-  await tab.part("group-name").fill(name);
-  await tab.part("group-members").fill(members.join(", "));
-  await tab.part("group-create").click();
-  await until("the group is open", () => new URL(tab.page.url()).searchParams.has("group"), (is) => is);
-  return new URL(tab.page.url()).searchParams.get("group")!;
+  const { keyboard } = tab.page;
+  await tab.part("new-group").press("Enter");
+  await keyboard.insertText(name);
+  await keyboard.press("Tab");
+  for (const member of members) {
+    await keyboard.insertText(member);
+    await keyboard.press("Enter");
+  }
+  expect(await tab.part("chip").count()).toBe(new Set(members).size);
+  await keyboard.press("Enter");
+  await tab.page.waitForURL(/group=/);
+  expect((await tab.focused()).name).toBe("composer");
+  return new URL(tab.page.url()).searchParams.get("group") ?? "";
 }
 
 async function memberNames(tab: ChatTab): Promise<string[]> {
@@ -85,7 +92,7 @@ test("three people talk in a group, a fourth sees what is said from then on, one
   const four = await stand.open(danHere, dan, ann);
 
   const name = "Lunch <b>& more</b> \u202eevil";
-  const id = await create(one, name, [bob, cat, bob, ann]);
+  const id = await create(one, name, [bob, cat, bob]);
   expect(await one.part("chip").count()).toBe(0);
   for (const tab of [one, two, three]) {
     await line(tab, id).click();
@@ -125,6 +132,10 @@ test("three people talk in a group, a fourth sees what is said from then on, one
   expect(await four.part("composer").isVisible()).toBe(false);
 
   await one.part("members").click();
+  await membersAre(one, [ann, bob, cat]);
+  await one.page.keyboard.press("Escape");
+  expect([await one.part("members-panel").count(), (await one.focused()).name]).toEqual([0, "members"]);
+  await one.page.keyboard.press("Enter");
   await membersAre(one, [ann, bob, cat]);
   await one.part("member").filter({ hasText: cat }).hover();
   await one.part("member").filter({ hasText: cat }).getByTestId("remove-member").click();
@@ -203,46 +214,41 @@ test("unread counts rise and clear on both devices of an account, and survive a 
   for (const tab of [one, two, third]) expect(tab.complaints).toEqual([]);
 }, 60_000);
 
-test.each([[2], [4]])(
-  "a new browser shows what was said before it came, in a group of %d, and with one person",
-  async (size) => {
-    const [ann, bob] = stand.pair();
-    await using other = await stand.client(bob);
-    await using first = await stand.client(ann);
-    const more = Array.from({ length: size - 2 }, (_, i) => `${bob}-${i}`);
-    const id = await other.groups.create({ name: "History", members: [ann, ...more] });
-    let heard = 0;
-    const all = Promise.withResolvers<void>();
-    first.onMessage(() => ++heard === 640 ? all.resolve() : undefined);
-    const texts = await sayAll(other, id, 320, true);
-    await sayAll(other, ann, 320, false);
-    await all.promise; // the account has had them all: nothing of it comes to a new device by itself
+test("a new browser shows what was said before it came: with a person, in a group and in a large one", async () => {
+  const [ann, bob] = stand.pair();
+  await using other = await stand.client(bob);
+  const small = await other.groups.create({ name: "Small", members: [ann] });
+  const large = await other.groups.create({ name: "Large", members: [ann, `${bob}-1`, `${bob}-2`] });
+  const said = [
+    { peer: small, texts: await sayAll(other, small, 130, true) },
+    { peer: large, texts: await sayAll(other, large, 310, true) },
+    { peer: bob, texts: await sayAll(other, ann, 310, false) },
+  ];
 
-    await using context = await stand.browser.newContext();
-    const tab = await stand.open(context, ann, `${bob}-other`);
-    for (const peer of [id, bob]) {
-      await unread(tab, peer, 320);
-      await line(tab, peer).click();
-      await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "message 320");
-      await unread(tab, peer, 0);
-      expect((await tab.shown()).length).toBeLessThan(320); // the others come when one asks for them
-      await showsAll(tab, texts);
-      await tab.part("beginning").waitFor();
-      expect(await tab.part("history-more").count()).toBe(0);
-    }
-    await other.talk(ann, "and now").done;
-    await until(
-      "what comes now is counted",
-      () => tab.part("new-messages").textContent(),
-      (text) => text === "1 new message",
-    );
-    await tab.part("new-messages").click();
-    await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "and now");
+  await using context = await stand.browser.newContext();
+  const tab = await stand.open(context, ann, `${bob}-other`);
+  for (const { peer, texts } of said) {
+    await unread(tab, peer, texts.length);
+    await line(tab, peer).click();
+    await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === texts.at(-1));
+    await unread(tab, peer, 0);
+    await showsAll(tab, texts);
+    await tab.part("beginning").waitFor();
+    expect(await tab.part("history-more").count()).toBe(0);
+  }
+  await other.talk(ann, "and now").done;
+  const news = () => tab.part("new-messages").textContent();
+  await until("what comes now is counted", news, (text) => text === "1 new message");
+  await tab.part("new-messages").click();
+  await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "and now");
 
-    await tab.page.reload();
-    await tab.is("online");
-    await showsAll(tab, [...texts, "and now"]);
-    expect(tab.complaints).toEqual([]);
-  },
-  60_000,
-);
+  // The archive is lost, the place in the inbox is not: nothing comes by itself.
+  await tab.page.evaluate(`indexedDB.deleteDatabase("petrel-page:${ann}")`);
+  await tab.page.reload();
+  await until("the newest is shown", () => tab.shown(), (shown) => shown.at(-1)?.text === "and now");
+  expect((await tab.shown()).length).toBeLessThan(300); // the others come when one asks for them
+  await showsAll(tab, [...said[2]!.texts, "and now"]);
+  await tab.page.reload();
+  await showsAll(tab, [...said[2]!.texts, "and now"]);
+  expect(tab.complaints).toEqual([]);
+}, 60_000);

@@ -124,7 +124,7 @@ async function groups(
   await shoot("new-group");
   await tab.part("group-members").fill("bob");
   await tab.part("group-create").click();
-  await tab.part("beginning").waitFor({ state: "detached" });
+  await tab.page.waitForURL(/group=/);
   await shoot("group-empty");
   const id = new URL(tab.page.url()).searchParams.get("group") ?? "";
   const said: string[] = [];
