@@ -7,12 +7,13 @@ import { messageNode } from "./message_node.ts";
 import { type Row, rowsOf } from "./rows.ts";
 import type { Ui, View } from "./ui.ts";
 
-/** So many messages are on the screen's page at first, and so many more are added when one scrolls up to the first. */
+/** So many messages are in the document at first, and so many more are added when one scrolls near an end. */
 const PAGE = 120;
-/** Back at the bottom, more than these are let go again. */
+/** More than these are let go again: at the bottom; and elsewhere, at the end one is not looking at. */
 const MOST_AT_BOTTOM = 2 * PAGE;
+const MOST = 3 * PAGE;
 const NEAR_PX = 48;
-const EARLIER_PX = 600;
+const NEARBY_PX = 600;
 
 interface RowNode {
   readonly node: HTMLElement;
@@ -21,8 +22,8 @@ interface RowNode {
 
 /**
  * The messages of one conversation. It stays at the newest as long as one is there; otherwise it does not move, and a
- * button tells how many have come. Only the newest are in the document, more as one scrolls up; what this browser does
- * not have is fetched when one comes near it.
+ * button tells how many have come. Only what is near is in the document, other messages as one scrolls to them; what this
+ * browser does not have is fetched then.
  */
 export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom(): void } {
   const { words, session } = ui;
@@ -40,8 +41,9 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     pillText,
   );
   const node = h("div", { class: "message-area" }, scroller, pill);
-  /** Key of the first message that is in the document; "": the newest `PAGE`. */
+  /** Keys of the first and the last message in the document; "": as many as a page has, and the newest. */
   let from = "";
+  let to = "";
   let gaps: readonly (Row & { kind: "gap" })[] = [];
   let atBottom = true;
   let filled = false;
@@ -51,6 +53,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   };
   const toBottom = (): void => {
     atBottom = true;
+    from = to = "";
     update();
     bottom();
   };
@@ -58,8 +61,10 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   scroller.addEventListener("scroll", () => {
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const was = atBottom;
-    atBottom = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (!atBottom && scrollTop < EARLIER_PX && firstShown() > 0) earlier();
+    const below = scrollHeight - scrollTop - clientHeight;
+    atBottom = to === "" && below < NEAR_PX;
+    if (!atBottom && scrollTop < NEARBY_PX && shown().first > 0) earlier();
+    else if (to !== "" && below < NEARBY_PX) later();
     else if (was !== atBottom) update();
     else fetchNear();
   }, { passive: true });
@@ -75,30 +80,46 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   };
   document.addEventListener("visibilitychange", seen);
 
-  /** Index of the first message that is in the document. */
-  function firstShown(): number {
+  /** Which messages are in the document: from one index up to, not including, the other. */
+  function shown(): { readonly first: number; readonly end: number } {
     const entries = book.entries(key);
+    const last = to === "" ? -1 : entries.findLastIndex((one) => one.key === to);
+    const end = last < 0 ? entries.length : last + 1;
     const at = from === "" ? -1 : entries.findIndex((one) => one.key === from);
-    const first = at < 0 ? Math.max(0, entries.length - PAGE) : at;
-    return atBottom && entries.length - first > MOST_AT_BOTTOM ? entries.length - PAGE : first;
+    const first = at < 0 || at >= end ? Math.max(0, end - PAGE) : at;
+    return { first: atBottom && end - first > MOST_AT_BOTTOM ? end - PAGE : first, end };
+  }
+
+  function showFrom(first: number, end: number): void {
+    const entries = book.entries(key);
+    from = entries[first]?.key ?? "";
+    to = end >= entries.length ? "" : entries[end - 1]?.key ?? "";
+    update();
   }
 
   function earlier(): void {
-    const entries = book.entries(key);
-    from = entries[Math.max(0, firstShown() - PAGE)]?.key ?? "";
-    update();
+    const { first, end } = shown();
+    const next = Math.max(0, first - PAGE);
+    showFrom(next, Math.min(end, next + MOST));
+  }
+
+  function later(): void {
+    const { first, end } = shown();
+    const next = Math.min(book.entries(key).length, end + PAGE);
+    showFrom(Math.max(first, next - MOST), next);
   }
 
   function update(): void {
     const entries = book.entries(key);
-    const first = firstShown();
-    from = first === 0 && entries.length < PAGE ? "" : entries[first]?.key ?? "";
+    const { first, end } = shown();
+    from = first === 0 && end < PAGE ? "" : entries[first]?.key ?? "";
     const after = entries.slice(0, first).findLast(({ seq }) => seq > 0)?.seq ?? 0;
     const lacks = (low: number, high: number) => !session.directory.outOf(key) && book.lacks(key, low, high);
-    const rows = rowsOf(entries.slice(first), { dayOf, lacks, after, head: book.head(key) });
+    const head = to === "" ? book.head(key) : 0;
+    const rows = rowsOf(entries.slice(first, end), { dayOf, lacks, after, head });
     gaps = rows.filter((row) => row.kind === "gap");
     const anchor = atBottom ? undefined : firstVisible();
-    setChildren(list, rows.map(show));
+    setChildren(list, rows.map(nodeOf));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);
     greeting.hidden = rows.length > 0 || !session.ready || !session.directory.listed;
@@ -110,7 +131,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     setText(pillText, words.newMessages(unread));
     pill.classList.toggle("news", unread > 0);
     filled = true;
-    if (!atBottom && first > 0 && scroller.scrollTop < EARLIER_PX) return earlier();
+    if (!atBottom && first > 0 && scroller.scrollTop < NEARBY_PX) return earlier();
     fetchNear();
     seen();
   }
@@ -131,12 +152,12 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     const { top, bottom } = scroller.getBoundingClientRect();
     const near = gaps.findLast((gap) => {
       const place = nodes.get(gap.key)?.node.getBoundingClientRect();
-      return place && place.bottom > top - EARLIER_PX && place.top < bottom + EARLIER_PX;
+      return place && place.bottom > top - NEARBY_PX && place.top < bottom + NEARBY_PX;
     });
     if (near && bottom > top) void history.load(key, near.before);
   }
 
-  function show(row: Row): HTMLElement {
+  function nodeOf(row: Row): HTMLElement {
     let there = nodes.get(row.key);
     if (!there) nodes.set(row.key, there = makeNode(row));
     there.update(row);
