@@ -3,7 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, everyMember, online, roomTargets } from "./members_online.ts";
+import { changeRoomsLate, everyMember, online } from "./members_online.ts";
 
 /** chat.group.join: a member adds anyone, anybody adds themselves. Joining twice is fine. */
 export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
@@ -18,13 +18,12 @@ export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
       by,
       startBy,
     });
-    if (changed.length > 0) {
+    if (changed.length > 0 || large) {
       ctx.after(async () => {
         const everyone = !large || becameLarge ? await everyMember(deps, app, groupId) : [account];
-        if (large) {
-          const channels = await roomTargets(deps, app, becameLarge ? everyone : changed);
-          changeRooms(ctx, channels, { app, groupId, joined: true, seq });
-        }
+        // Also when nothing changed: the first time may have been cut short before the gateways heard of it.
+        if (large) await changeRoomsLate(deps, ctx, everyone, { app, groupId, joined: true, seq });
+        if (changed.length === 0) return;
         ctx.dispatch(await online(deps, ctx, everyone, true), pkt.GroupJoinNotify, { groupId, account });
       });
     }

@@ -34,9 +34,7 @@ export async function roomTargets(
   app: string,
   accounts: readonly string[],
 ): Promise<Target[]> {
-  const found = await deps.sessions.locate(app, accounts);
-  // Between servers bodies are always protobuf.
-  return found.map(({ gateId, channelId }) => ({ gateId, channelId, content: "protobuf", pos: 0, own: false }));
+  return (await deps.sessions.locate(app, accounts)).map(targetOf);
 }
 
 /** Tells the gateways that these channels are in a large group's room now, or no longer. */
@@ -46,4 +44,32 @@ export function changeRooms(
   change: pkt.RoomChange,
 ): void {
   ctx.dispatch(channels, pkt.RoomChange, change, ROOM_CHANGE);
+}
+
+/**
+ * The same for all channels of these accounts but those that were told, of a change that a later one may have overtaken
+ * while they were looked up: what is not so any more is taken back.
+ */
+export async function changeRoomsLate(
+  deps: Pick<LogicDeps, "messages" | "sessions">,
+  ctx: Pick<CommandContext, "dispatch">,
+  accounts: readonly string[],
+  change: pkt.RoomChange,
+  told: readonly Target[] = [],
+): Promise<void> {
+  const { app, groupId, joined } = change;
+  const known = new Set(told.map((one) => one.channelId));
+  const found = (await deps.sessions.locate(app, accounts)).filter((one) => !known.has(one.channelId));
+  changeRooms(ctx, found.map(targetOf), change);
+  for (const account of new Set(found.map((one) => one.account))) {
+    if (await deps.messages.isMember(app, groupId, account) === joined) continue;
+    const room = joined ? undefined : (await deps.messages.rooms(app, account)).find(({ group }) => group === groupId);
+    const seq = room?.joinedSeq ?? change.seq;
+    changeRooms(ctx, found.filter((one) => one.account === account).map(targetOf), { ...change, joined: !joined, seq });
+  }
+}
+
+/** Between servers bodies are always protobuf. */
+function targetOf({ gateId, channelId }: { readonly gateId: string; readonly channelId: string }): Target {
+  return { gateId, channelId, content: "protobuf", pos: 0, own: false };
 }

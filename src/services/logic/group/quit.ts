@@ -3,7 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, everyMember, online, roomTargets } from "./members_online.ts";
+import { changeRooms, changeRoomsLate, everyMember, online, roomTargets } from "./members_online.ts";
 
 /** chat.group.quit: the owner removes anyone, anybody leaves. Leaving twice is fine. */
 export function quitGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
@@ -14,15 +14,13 @@ export function quitGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
     // Looked up before, so that gateways hear of it ahead of every message that is not the account's any more…
     const channels = await roomTargets(deps, app, [account]);
     const { changed, seq, large } = await deps.messages.quit({ app, group: groupId, accounts: [account], by, startBy });
+    const change = { app, groupId, joined: false, seq };
+    // …also when nothing changed: the first time may have been cut short before they did.
+    if (large) changeRooms(ctx, channels, change);
     if (changed.length > 0) {
-      const change = { app, groupId, joined: false, seq };
-      if (large) changeRooms(ctx, channels, change);
       ctx.after(async () => {
-        // …and once more, for channels that logged in meanwhile.
-        if (large) {
-          const known = new Set(channels.map((one) => one.channelId));
-          changeRooms(ctx, (await roomTargets(deps, app, changed)).filter((one) => !known.has(one.channelId)), change);
-        }
+        // Once more, for channels that logged in meanwhile.
+        if (large) await changeRoomsLate(deps, ctx, changed, change, channels);
         const told = large ? changed : [...changed, ...await everyMember(deps, app, groupId)];
         ctx.dispatch(await online(deps, ctx, told, true), pkt.GroupQuitNotify, { groupId, account });
       });
