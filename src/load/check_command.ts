@@ -43,6 +43,8 @@ export const CRASH_OPTIONS: readonly OptionSpec[] = [
   { name: "rounds", value: "N", preset: "20", help: "kills" },
   { name: "seed", value: "N", preset: "1", help: "of the random moments" },
   { name: "clients", value: "N", preset: "50", help: "connections, half of them senders of each other" },
+  { name: "groups", value: "N", preset: "5", help: "every client is in one of them, and half of the sends go there" },
+  { name: "large-groups", help: "they are large at that server (its --inbox-group is below clients / groups)" },
   { name: "acked", value: "N", preset: "2000", help: "sends that must be acked before each kill" },
   { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
   ...REPORT_OPTIONS.filter(({ name }) => name === "report" || name === "disk"),
@@ -54,11 +56,16 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
   const options = new Options(args, CRASH_OPTIONS);
   const clients = options.whole("clients", 2);
   if (clients % 2 === 1) throw new UsageError(`Cannot use --clients ${clients}: they talk in pairs`);
+  if (options.whole("groups") > clients) {
+    throw new UsageError(`Cannot use --groups ${options.text("groups")}: there are ${clients} clients`);
+  }
   const plan = {
     command: options.text("server") ?? OWN_SERVER,
     rounds: options.whole("rounds", 1),
     seed: options.whole("seed"),
     clients,
+    groups: options.whole("groups"),
+    largeGroups: options.on("large-groups"),
     minAcked: options.whole("acked", 1),
   };
   const file = options.text("history");

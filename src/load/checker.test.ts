@@ -112,3 +112,32 @@ function inbox(rows: [messageId: string, id: string][], at = 100): HistoryEvent 
     rows: rows.map(([messageId, id]) => ({ messageId, id, direction: 0, sender: "ann" })),
   };
 }
+
+test("messages to a large group are ordered among themselves, and not with others of their channel", () => {
+  const send = (attempt: number, apart: boolean): HistoryEvent[] => [
+    {
+      event: "send",
+      at: attempt,
+      attempt,
+      client: "ann",
+      conn: "c1",
+      id: `m${attempt}`,
+      dest: apart ? "group" : "bob",
+      to: ["bob"],
+      ...(apart ? { apart: true } : {}),
+    },
+    { event: "ack", at: attempt, attempt, status: 0, messageId: `${attempt}` },
+  ];
+  const sends = [...send(1, true), ...send(2, false), ...send(3, true), ...send(4, false)];
+  const read = (...order: number[]): HistoryEvent => ({
+    event: "inbox",
+    at: 9,
+    client: "bob",
+    via: "index",
+    whole: true,
+    rows: order.map((n) => ({ messageId: `${n}`, id: `m${n}`, direction: 0, sender: "ann" })),
+  });
+  expect(check([...sends, read(2, 4, 1, 3)]).clean).toBe(true);
+  expect(check([...sends, read(2, 4, 3, 1)]).faults.order.count).toBe(1);
+  expect(check([...sends, read(4, 2, 1, 3)]).faults.order.count).toBe(1);
+});

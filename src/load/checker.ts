@@ -145,10 +145,11 @@ export class Checker {
       }
       const only = attempts.length === 1 ? attempts[0]! : undefined;
       if (only?.status !== 0 || again || count > 1) continue;
-      const before = newest.get(only.send.conn);
+      const line = only.send.apart ? `${only.send.conn} to ${only.send.dest}` : only.send.conn;
+      const before = newest.get(line);
       if (before !== undefined && before.order > only.order) {
         this.#fault("order", `${reading.name}: ${row.id} after ${before.send.id}, both of ${only.send.conn}`);
-      } else newest.set(only.send.conn, only);
+      } else newest.set(line, only);
     }
   }
 

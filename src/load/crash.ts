@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { check } from "./checker.ts";
+import { makeGroup } from "./group_maker.ts";
 import type { HistoryEvent } from "./history.ts";
 import { pool, wait } from "./pool.ts";
 import { Random } from "./random.ts";
@@ -20,6 +21,10 @@ export interface CrashOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly clients?: number;
+  /** So many groups, which every client is in one of: half of the sends go to them. Default: none. */
+  readonly groups?: number;
+  /** They are large at that server. */
+  readonly largeGroups?: boolean;
   /** A round counts when so many sends were acked in it, and at least one was not answered. */
   readonly minAcked?: number;
   /** Sends in flight per client. */
@@ -49,7 +54,7 @@ export interface CrashResult {
 
 /**
  * Kills a server again and again under load, starts it anew on the same data, and judges at the end whether every
- * inbox, read both ways, agrees with what the clients were told. Clients talk in pairs over both transports; a third
+ * inbox, read both ways, agrees with what the clients were told. Clients talk in pairs and in groups over both transports; a third
  * acknowledges what it is shown, a third reads its inbox at each login, a third does neither. Nothing is ever sent again.
  * @throws {Error} the server does not start, or a round never gets to its kill.
  */
@@ -73,6 +78,7 @@ class CrashRun {
   readonly #minAcked: number;
   readonly #events: HistoryEvent[] = [];
   #ports: { http: number; tcp: number } | undefined;
+  readonly #groups: string[] = [];
   #messages = 0;
   /** About how many sends a commit of this server carries. */
   #perCommit = 20;
@@ -130,6 +136,7 @@ class CrashRun {
     const server = await this.#start(point);
     try {
       const clients = await this.#connect(server, true);
+      while (this.#groups.length < (this.#options.groups ?? 0)) await this.#makeGroup(clients);
       const target = this.#minAcked + this.#random.between(0, this.#minAcked);
       const after = this.#random.between(0, 20);
       let dead = false;
@@ -184,15 +191,39 @@ class CrashRun {
     return clients;
   }
 
+  /** The next group: every so-many-th client is in it. */
+  async #makeGroup(clients: readonly WireClient[]): Promise<void> {
+    const n = this.#groups.length;
+    const owner = clients[n];
+    if (owner === undefined) throw new Error(`Cannot make ${n + 1} groups: there are ${clients.length} clients`);
+    this.#groups.push(await makeGroup(owner, this.#membersOf(n)));
+  }
+
+  #membersOf(group: number): string[] {
+    const count = this.#options.groups ?? 0;
+    return Array.from({ length: this.#clients }, (_, i) => i).filter((i) => i % count === group).map(accountOf);
+  }
+
   /** Keeps `window` sends in flight until the server is gone. */
   async #talk(client: WireClient, index: number, dead: () => boolean): Promise<void> {
     const dest = accountOf(index ^ 1);
+    const group = this.#groups[index % this.#groups.length];
+    const { largeGroups } = this.#options;
+    const to = group === undefined
+      ? []
+      : this.#membersOf(index % this.#groups.length).filter((n) => n !== accountOf(index));
     let seen = 0;
     const lane = async () => {
       while (!dead() && client.conn.closedWhy === "") {
         try {
-          const answer = await client.talk(dest, `${client.name}-${++this.#messages}`);
-          if (answer.status !== 0) await wait(20);
+          const id = `${client.name}-${++this.#messages}`;
+          const inGroup = group !== undefined && this.#messages % 2 === 0;
+          const answer = await (inGroup
+            ? client.talk(group, id, { to, ...(largeGroups ? { apart: true } : {}) })
+            : client.talk(dest, id));
+          if (answer.status !== 0) {
+            await wait(20);
+          }
           if (roleOf(index) === "acks" && client.pushes.length >= seen + 50) {
             seen = client.pushes.length;
             await client.ack(client.messages.at(-1)!.messageId);

@@ -27,6 +27,8 @@ export interface SendEvent {
   readonly dest: string;
   /** Who must get it; absent: `dest` alone. */
   readonly to?: readonly string[];
+  /** To a large group, whose inbox rows are made when they are first needed: its order counts within the group. */
+  readonly apart?: true;
   /** Client message id: attempts that share one are the same message to the server. */
   readonly key?: string;
 }

@@ -8,7 +8,8 @@
  *   from the sender's own copies in a whole reading by "sync".
  * - **twice**: one message id, or one body id more often than its allowed copies, in one reading; or one body id under
  *   more message ids than its allowed copies, anywhere (stored twice).
- * - **order**: two acked messages, each sent once, on one channel, that stand in another order in a reading.
+ * - **order**: two acked messages, each sent once, on one channel, that stand in another order in a reading. Messages to a
+ *   large group count by themselves.
  * - **phantom**: in a reading stands a body id that nobody sent, that was only ever refused, that was for somebody
  *   else, under another sender's name, or with another message id than its answer said.
  * - **hole**: a whole reading whose positions are not 1, 2, 3…

@@ -125,10 +125,15 @@ export class WireClient implements WireSink, AsyncDisposable {
   }
 
   /**
-   * Talks to an account. `id` is the text, and names the message in a history; `clientMsgId` makes repeats safe.
+   * Talks to an account, or with `to` (its other members) to a group. `id` is the text, and names the message in a history;
+   * `clientMsgId` makes repeats safe.
    * Rejects without an answer: the message may be stored.
    */
-  async talk(dest: string, id: string, more: { type?: number; extra?: string; clientMsgId?: string } = {}) {
+  async talk(
+    dest: string,
+    id: string,
+    more: { type?: number; extra?: string; clientMsgId?: string; to?: readonly string[]; apart?: true } = {},
+  ) {
     const history = this.history;
     const attempt = ++attempts;
     const key = more.clientMsgId;
@@ -141,10 +146,12 @@ export class WireClient implements WireSink, AsyncDisposable {
       id,
       dest,
       ...(key === undefined ? {} : { key }),
+      ...(more.to === undefined ? {} : { to: more.to }),
+      ...(more.apart ? { apart: true } : {}),
     });
     const body = new MessageWriter().int(1, more.type ?? 1).text(2, id).text(3, more.extra ?? "").text(100, key ?? "");
     try {
-      const packet = await this.request("chat.user.talk", body.done(), dest);
+      const packet = await this.request(more.to ? "chat.group.talk" : "chat.user.talk", body.done(), dest);
       const answer = readTalk(packet);
       history?.record({
         event: "ack",

@@ -29,4 +29,13 @@ describe("killing a server under load", () => {
     expect(rounds.length).toBe(2);
     expect({ clean: verdict.clean, lines: verdictLines(verdict) }).toMatchObject({ clean: true });
   }, 120 * SECOND);
+
+  test.each([["small", 500], ["large", 4]])("nor when half of it was said in %s groups", async (_, inboxGroup) => {
+    const command = shellCommand("src/cli/main.ts", "dev", "--inbox-group", String(inboxGroup));
+    const plan = { rounds: 2, seed: 6, clients: 20, groups: 2, largeGroups: inboxGroup === 4, minAcked: 600 };
+    const { rounds, verdict } = await crash({ command, ...plan });
+    expect(rounds.length).toBe(2);
+    expect({ clean: verdict.clean, lines: verdictLines(verdict) }).toMatchObject({ clean: true });
+    expect(verdict.unjudged).toBe(0);
+  }, 120 * SECOND);
 });
