@@ -14,7 +14,7 @@ import * as rpc from "../../protocol/gen/rpc_messages.ts";
 import type { Admission } from "./admission.ts";
 import { acceptOf, contentOfType, TYPE } from "./content_type.ts";
 import { kimRoutes } from "./kim.ts";
-import { readBody } from "./read_body.ts";
+import { announcedBytes, readBody } from "./read_body.ts";
 import { Requests } from "./requests.ts";
 
 export interface RoyalDeps {
@@ -75,21 +75,20 @@ export function royalApp(deps: RoyalDeps): Hono<Env> {
       log.debug("store request refused", { path, why, remote: c.env?.remoteIp });
       return problem(c, accept, new ImError("UNAUTHORIZED", why), 401);
     };
-    app.on(method, path, (c) => {
+    app.on(method, path, async (c) => {
       const started = clock.mono();
       const accept = acceptOf(c.req.header("accept"));
-      if (requests.stopping) return problem(c, accept, new ImError("CLOSED", "Cannot answer: the store stops"), 503);
-      return requests.during(async () => {
-        try {
-          return await answer(c, accept);
-        } catch (thrown) {
-          const error = ImError.from(thrown, "Cannot answer: the store failed");
-          if (httpStatus(error) >= 500) log.warn("store request failed", { path, error });
-          return problem(c, accept, error, httpStatus(error));
-        } finally {
-          measured.observe((clock.mono() - started) / 1000);
-        }
-      });
+      try {
+        if (requests.stopping) throw new ImError("CLOSED", "Cannot answer: the store stops");
+        return await requests.during(announcedBytes(c.req.raw), () => answer(c, accept));
+      } catch (thrown) {
+        const error = ImError.from(thrown, "Cannot answer: the store failed");
+        const status = httpStatus(error);
+        if (status === 500) log.warn("store request failed", { path, error });
+        return problem(c, accept, error, status);
+      } finally {
+        measured.observe((clock.mono() - started) / 1000);
+      }
     });
   };
   const beside = { changes, problem: deps.problem ?? (() => undefined) };

@@ -1,6 +1,13 @@
-/** The requests under way, so that a stop can wait for them. */
+import { ImError } from "../../base/errors.ts";
+
+/** More requests, or more bytes of their bodies, are refused with BUSY. */
+const MOST_OPEN = 4_000;
+const MOST_BYTES = 256 << 20;
+
+/** The requests under way: they are bounded, and a stop can wait for them. */
 export class Requests {
   #open = 0;
+  #bytes = 0;
   #stopping = false;
   #idle: (() => void) | undefined;
 
@@ -13,11 +20,17 @@ export class Requests {
     return this.#stopping;
   }
 
-  async during<T>(run: () => Promise<T>): Promise<T> {
+  /** @param bytes of the body, at most. @throws {ImError} BUSY: there are too many. */
+  async during<T>(bytes: number, run: () => Promise<T>): Promise<T> {
+    if (this.#open >= MOST_OPEN || this.#bytes + bytes > MOST_BYTES) {
+      throw new ImError("BUSY", `Cannot answer: ${this.#open} requests are under way`);
+    }
     this.#open++;
+    this.#bytes += bytes;
     try {
       return await run();
     } finally {
+      this.#bytes -= bytes;
       if (--this.#open === 0) this.#idle?.();
     }
   }
