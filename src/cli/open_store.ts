@@ -60,7 +60,9 @@ export async function openStore(config: StoreConfig, deps: OpenDeps): Promise<Op
   await using stack = new AsyncDisposableStack();
   const opened = database === undefined ? await openSqlite(config, deps) : await openPostgres(database, config, deps);
   stack.use(opened.store);
-  if (config.retentionDays > 0) stack.use(new RetentionJob(opened.store, config.retentionDays, deps));
+  // SQLite plans 20,000 at once and paces itself; PostgreSQL removes each slice in one transaction.
+  const slice = database === undefined ? 20_000 : 1_000;
+  if (config.retentionDays > 0) stack.use(new RetentionJob(opened.store, config.retentionDays, { ...deps, slice }));
   const running = stack.move();
   return {
     ...opened,

@@ -8,6 +8,8 @@ export interface RetentionDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Messages of one slice: as many as the store removes without holding others up. Default 1,000. */
+  readonly slice?: number;
   /** From 0 up to, not including, 1; default: no jitter, errors are waited out for half of the bound. */
   readonly random?: () => number;
 }
@@ -57,15 +59,15 @@ export class RetentionJob implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { clock, log } = this.#deps;
+    const { clock, log, slice = SLICE } = this.#deps;
     const started = clock.mono();
     let pauseMs: number;
     try {
       const before = BigInt(Math.floor(clock.now())) * 1_000_000n - this.#days * DAY_NS;
-      const count = await this.#store.removeBefore(before, SLICE);
+      const count = await this.#store.removeBefore(before, slice);
       this.#removed.inc(count);
       this.#backoff.reset();
-      pauseMs = count < SLICE ? IDLE_MS : Math.max(LEAST_PAUSE_MS, clock.mono() - started);
+      pauseMs = count < slice ? IDLE_MS : Math.max(LEAST_PAUSE_MS, clock.mono() - started);
     } catch (error) {
       if (this.#closed) return;
       this.#failed.inc();
