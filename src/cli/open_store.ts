@@ -80,10 +80,10 @@ async function openSqlite(config: StoreConfig, { clock, log, metrics }: OpenDeps
   return { store, health: () => store.health(), failed: store.failed, inject: (text) => store.inject(text) };
 }
 
-async function openPostgres(url: string, config: StoreConfig, { clock, log }: OpenDeps): Promise<OwnStore> {
+async function openPostgres(url: string, config: StoreConfig, { clock, log, metrics }: OpenDeps): Promise<OwnStore> {
   for (const step of await migratePostgres({ url, clock, log })) log.info("database migrated", { step });
   const { node, inboxGroup } = config;
-  const store = await openPostgresStore({ url, node, inboxGroup, clock, log });
+  const store = await openPostgresStore({ url, node, inboxGroup, clock, log, metrics });
   return { store, health: () => store.health(), failed: new Promise(() => {}), inject: () => Promise.resolve() };
 }
 

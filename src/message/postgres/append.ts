@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
+import type { Counter } from "../../base/metrics.ts";
 import type { MonotonicNs } from "../../base/monotonic_ns.ts";
 import type { Snowflake } from "../../id/snowflake.ts";
 import type { Appended, AppendRequest, AppendResult } from "../message_store.ts";
@@ -18,6 +19,8 @@ export interface AppendDeps {
   readonly clock: Clock;
   readonly ids: Snowflake;
   readonly times: MonotonicNs;
+  /** Counts batches that waited for another transaction. */
+  readonly lockWaits: Counter;
   readonly fault: (place: "statement") => void;
 }
 
@@ -101,7 +104,9 @@ class Plan {
     if (fresh.length === 0) return;
     this.#deps.fault("statement");
     const epoch = fresh[0]!.id;
-    await takeNumbers(tx, [this.#rooms, this.#pairs, this.#accounts], epoch);
+    const logs = [this.#rooms, this.#pairs, this.#accounts];
+    await takeNumbers(tx, logs, epoch);
+    if (logs.some((takings) => takings.waited)) this.#deps.lockWaits.inc();
     await this.#number(tx);
     await Promise.all([
       this.#writeMessages(tx),

@@ -3,11 +3,10 @@ import { Backoff } from "../../base/backoff.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { snowflakeMs } from "../../id/snowflake.ts";
+import { inTransaction, isLost, type Pool, type Sql, type Tx } from "./transaction.ts";
 
-/** Connections, `bigint` as bigint. */
-export type Sql = postgres.Sql<{ bigint: bigint }>;
-/** One transaction. */
-export type Tx = postgres.TransactionSql<{ bigint: bigint }>;
+export type { Sql, Tx } from "./transaction.ts";
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -21,18 +20,22 @@ export interface DatabaseOptions {
   readonly newId: () => bigint;
   /** Runs at named places of a transaction; for tests. */
   readonly fault: (place: "statement" | "commit") => void;
+  /** See STALL_MS. */
+  readonly stallMs?: number | undefined;
 }
 
 /** Repetitions of a transaction that another one was in the way of. */
 const ATTEMPTS = 8;
-/** A transaction that takes longer is given up, with all connections: the network swallows what is sent. */
+/** A transaction or read that takes longer is given up, with all connections: the network swallows what is sent. */
 const STALL_MS = 20_000;
-/** The server itself gives up a statement sooner. */
-const STATEMENT_MS = 15_000;
+/** The server itself gives up sooner: a statement, and a transaction whose client is gone without a word. */
+const SERVER_MS = { statement_timeout: 15_000, idle_in_transaction_session_timeout: 10_000 };
 const RETRY = { baseMs: 50, maxMs: 2_000 };
+/** Rows of `batches` are removed after a day: what is nearly that old proves nothing when it is missing. */
+const REMEMBER_MS = 20 * 3_600_000;
 
 /** serialization_failure, deadlock_detected, unique_violation (two processes made the same row), lock_not_available. */
-const AGAIN = new Set(["40001", "40P01", "23505", "55P03"]);
+const AGAIN = /^(40001|40P01|23505|55P03)$/;
 
 /**
  * A database that may restart, hang, or lose our connections at any moment. `transact` knows the outcome of every
@@ -41,21 +44,24 @@ const AGAIN = new Set(["40001", "40P01", "23505", "55P03"]);
  *     BEGIN; INSERT the transaction's id into batches; …; COMMIT ── answered ──► committed
  *                                                           └── lost ──► INSERT the same id again, as a fence:
  *          waits for the lost one if it still runs; finds its row: it was committed; makes the row: it never can be
+ *
+ * Its first statement also tells which server this is. After a restart the last transaction that was committed is looked
+ * for: a server that lacks it is an older copy, whose logs get another epoch before anything is written.
  */
 export class Database implements AsyncDisposable {
   readonly #options: DatabaseOptions;
-  #sql: Sql;
+  #pool: Pool;
+  readonly #ending = new Set<Sql>();
   #problem: string | undefined;
   #closed = false;
+  /** When the server started, and which `batches` it has. */
+  #server: string | undefined;
+  /** The last transaction that is known to be committed. */
+  #last: bigint | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#sql = this.#connect();
-  }
-
-  /** For reads. Failures are to be passed through `failure`. */
-  get sql(): Sql {
-    return this.#sql;
+    this.#pool = this.#connect();
   }
 
   /** Why the last transaction failed; undefined: it did not. */
@@ -63,36 +69,44 @@ export class Database implements AsyncDisposable {
     return this.#problem;
   }
 
+  /** Runs statements on any connection. */
+  async read<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
+    try {
+      return await this.#guarded(run);
+    } catch (thrown) {
+      throw this.failure(thrown);
+    }
+  }
+
   /**
-   * Runs `body` in a transaction of its own, again when another transaction was in the way. Resolves when committed.
-   * Rejects with SYSTEM when nothing was stored. As long as the outcome is unknown it does neither.
+   * Runs `body` in a transaction of its own, again when another transaction was in the way, or the server restarts.
+   * Resolves when committed. Rejects with SYSTEM when nothing was stored. As long as the outcome is unknown it does
+   * neither.
    */
   async transact<T>(body: (tx: Tx) => Promise<T>): Promise<T> {
     const backoff = new Backoff(Math.random, RETRY);
     for (;;) {
       const id = this.#options.newId();
-      let result: { readonly value: T } | undefined;
+      let result = undefined as { readonly value: T } | undefined; // set by the callback
+      if (this.#pool.lost) this.#renew(this.#pool, 5);
+      const pool = this.#pool;
       try {
-        const value = await this.#guarded((sql) =>
-          sql.begin(async (tx) => {
-            const [, done] = await Promise.all([tx`INSERT INTO batches VALUES (${String(id)}, false)`, body(tx)]);
+        await this.#guarded((sql) =>
+          inTransaction(sql, pool, async (tx) => {
+            const [, value] = await Promise.all([this.#enter(tx, id), body(tx)]);
             this.#options.fault("commit");
-            result = { value: done };
-            return result;
+            result = { value };
           })
-        ) as { readonly value: T };
-        this.#problem = undefined;
-        return value.value;
+        );
+        if (result) return this.#committed(id, result.value);
       } catch (thrown) {
-        if (result && await this.#wasCommitted(id)) {
-          this.#problem = undefined;
-          return result.value;
-        }
-        if (!isInTheWay(thrown) || backoff.failures === ATTEMPTS) {
-          this.#problem = thrown instanceof ImError ? this.#problem : words(thrown);
+        if (isLost(thrown)) this.#renew(pool, 5);
+        if (result && await this.#wasCommitted(id)) return this.#committed(id, result.value);
+        if (thrown instanceof OtherServer) await this.#meet(thrown.server);
+        else if (!this.#isWorthwhile(thrown) || backoff.failures === ATTEMPTS) {
+          if (!(thrown instanceof ImError)) this.#problem = words(thrown);
           throw this.failure(thrown);
-        }
-        await sleep(this.#options.clock, backoff.next());
+        } else await sleep(this.#options.clock, backoff.next());
       }
     }
   }
@@ -104,36 +118,92 @@ export class Database implements AsyncDisposable {
     return new ImError("SYSTEM", `Cannot ask the database: ${words(thrown)}`, { cause: thrown });
   }
 
+  /** What is asked ends with CLOSED, after a moment at most. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await this.#sql.end({ timeout: 5 });
+    const { sql, lost } = this.#pool;
+    await Promise.all([sql.end({ timeout: lost ? 0 : 5 }), ...[...this.#ending].map((one) => one.end({ timeout: 0 }))]);
   }
 
-  #connect(): Sql {
+  #committed<T>(id: bigint, value: T): T {
+    if (this.#problem !== undefined) this.#options.log.info("database can be used again", { was: this.#problem });
+    this.#problem = undefined;
+    if (this.#last === undefined || id > this.#last) this.#last = id;
+    return value;
+  }
+
+  /** A deadlock and the like passes; so does a restart, but who has seen one of its attempts fail does not wait again. */
+  #isWorthwhile(thrown: unknown): boolean {
+    if (thrown instanceof InTheWay) return true;
+    if (thrown instanceof ImError || this.#closed) return false;
+    if (thrown instanceof postgres.PostgresError && AGAIN.test(thrown.code)) return true;
+    return this.#problem === undefined && isLost(thrown);
+  }
+
+  /** @throws {OtherServer} */
+  async #enter(tx: Tx, id: bigint): Promise<void> {
+    const [{ server }] = await tx<[{ server: string }]>`INSERT INTO batches VALUES (${String(id)}, false)
+      RETURNING pg_postmaster_start_time() || ' ' || pg_relation_filenode('batches') AS server`;
+    if (this.#server === server) return;
+    if (this.#server !== undefined) throw new OtherServer(server);
+    this.#server = server;
+  }
+
+  /** The server was started anew, or its tables were made anew: from a copy that lacks what we committed? */
+  async #meet(server: string): Promise<void> {
+    const last = this.#last;
+    if (last !== undefined && snowflakeMs(last) > this.#options.clock.now() - REMEMBER_MS) {
+      const epoch = String(this.#options.newId());
+      const lost = await this.#guarded((sql) =>
+        sql`UPDATE state SET epoch = ${epoch}
+          WHERE NOT EXISTS (SELECT 1 FROM batches WHERE id = ${String(last)} AND NOT fenced) RETURNING 1`
+      );
+      if (lost.length > 0) {
+        this.#options.log.error("database came back without messages that were stored: every log has a new epoch", {
+          lastSeen: new Date(snowflakeMs(last)).toISOString(),
+        });
+      }
+    }
+    this.#server = server;
+  }
+
+  #connect(): Pool {
     const { url, schema, connections } = this.#options;
-    return postgres(url, {
+    const sql = postgres(url, {
       max: connections,
       types: { bigint: postgres.BigInt },
-      fetch_types: false,
+      fetch_types: true, // else postgres.js never gives a new connection to who reserves one
       onnotice: () => {},
+      onclose: () => void (pool.lost = true),
+      max_lifetime: null, // a connection that closes by itself would be one that was lost
       connect_timeout: 5,
       keep_alive: 10,
       backoff: (attempt: number) => Math.min(2, 0.1 * 2 ** attempt),
-      connection: { search_path: schema, application_name: "petrel", statement_timeout: STATEMENT_MS },
+      connection: { search_path: schema, application_name: "petrel", ...SERVER_MS },
     });
+    const pool: Pool = { sql, lost: false };
+    return pool;
   }
 
-  /** When nothing is heard for STALL_MS all connections are dropped, which ends what waits on them. */
+  /** Other connections for these, which have so many seconds left. False: they are not in use any more. */
+  #renew(pool: Pool, seconds: number): boolean {
+    if (this.#pool !== pool || this.#closed) return false;
+    this.#pool = this.#connect();
+    const { sql } = pool;
+    this.#ending.add(sql);
+    void sql.end({ timeout: seconds }).finally(() => this.#ending.delete(sql));
+    return true;
+  }
+
+  /** When nothing is heard for so long all connections are dropped, which ends what waits on them. */
   async #guarded<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
-    const sql = this.#sql;
-    const stall = this.#options.clock.after(STALL_MS, () => {
-      if (this.#sql !== sql || this.#closed) return;
-      this.#options.log.error("database does not answer, connecting anew", { afterMs: STALL_MS });
-      this.#sql = this.#connect();
-      void sql.end({ timeout: 0 });
+    const pool = this.#pool;
+    const { stallMs = STALL_MS, log } = this.#options;
+    const stall = this.#options.clock.after(stallMs, () => {
+      if (this.#renew(pool, 0)) log.error("database does not answer, connecting anew", { afterMs: stallMs });
     });
     try {
-      return await run(sql);
+      return await run(pool.sql);
     } finally {
       stall.stop();
     }
@@ -148,6 +218,7 @@ export class Database implements AsyncDisposable {
           sql<[{ fenced: boolean }]>`INSERT INTO batches VALUES (${String(id)}, true)
             ON CONFLICT (id) DO UPDATE SET fenced = batches.fenced RETURNING fenced`
         );
+        this.#problem = undefined;
         return !row.fenced;
       } catch (thrown) {
         this.#problem = words(thrown);
@@ -166,8 +237,15 @@ export class InTheWay extends Error {
   override readonly name = "InTheWay";
 }
 
-function isInTheWay(thrown: unknown): boolean {
-  return thrown instanceof InTheWay || (thrown instanceof postgres.PostgresError && AGAIN.has(thrown.code));
+/** Thrown inside a transaction that reached another server than the one before. */
+class OtherServer extends Error {
+  override readonly name = "OtherServer";
+  readonly server: string;
+
+  constructor(server: string) {
+    super("Cannot go on: the server was restarted");
+    this.server = server;
+  }
 }
 
 function words(thrown: unknown): string {

@@ -26,6 +26,8 @@ export interface Taking {
 /** Logs by app and name, each counted once. */
 export class Takings {
   readonly kind: Kind;
+  /** Another transaction had the lock of one of them. */
+  waited = false;
   readonly #byKey = new Map<string, Taking>();
 
   constructor(kind: Kind) {
@@ -57,12 +59,13 @@ export class Takings {
   }
 
   /** Keeps what the database says of one of them. */
-  moved({ id, app, name, before, prev }: MovedRow): Taking {
+  moved({ id, app, name, before, prev, waited = false }: MovedRow): Taking {
     const one = this.find(app, name);
     if (!one) throw new Error(`Cannot store: ${name} was not asked for`);
     one.id = id;
     one.before = before;
     one.timeBefore = prev;
+    this.waited ||= waited;
     return one;
   }
 }
@@ -88,9 +91,10 @@ async function move(tx: Tx, takings: Takings): Promise<Taking[]> {
         AS q (app, name, c, t)
       JOIN logs l ON l.app = q.app AND l.kind = ${takings.kind}::int2 AND l.name = q.name
       ORDER BY l.app, l.name FOR UPDATE OF l)
-    UPDATE logs SET head = locked.head + c, last_time = greatest(locked.last_time, t) FROM locked
-    WHERE logs.id = locked.id
-    RETURNING logs.id, locked.app, locked.name, locked.head AS before, locked.last_time AS prev`;
+    UPDATE logs SET head = locked.head + c, last_time = greatest(locked.last_time, t) FROM locked, logs seen
+    WHERE logs.id = locked.id AND seen.id = locked.id
+    RETURNING logs.id, locked.app, locked.name, locked.head AS before, locked.last_time AS prev,
+      seen.head <> locked.head AS waited`;
   const missing = new Set(all);
   for (const row of rows) missing.delete(takings.moved(row));
   return [...missing];
@@ -120,4 +124,6 @@ interface MovedRow {
   readonly before: number;
   readonly prev: bigint;
   readonly head?: number;
+  /** Another transaction moved it after this one had asked for its lock: it was waited for. */
+  readonly waited?: boolean;
 }

@@ -39,7 +39,7 @@ interface MessageRow extends EntryRow {
 export async function readHeads(sql: Sql, app: string, accounts: readonly string[]): Promise<Head[]> {
   if (accounts.length === 0) return [];
   const rows = await sql<{ name: string; head: number; trimmed: number; epoch: bigint }[]>`
-    SELECT name, head, trimmed, epoch FROM logs
+    SELECT name, head, trimmed, ${epoch(sql)} FROM logs
     WHERE app = ${app} AND kind = ${KIND.account} AND name = ANY(${texts([...new Set(accounts)])}::text[])`;
   const heads = new Map(rows.map((row) => [row.name, headOf(row)]));
   return accounts.map((account) => heads.get(account) ?? NO_HEAD);
@@ -136,8 +136,15 @@ export async function readAcked(sql: Sql, app: string, account: string, device: 
 
 async function inbox(sql: Sql, app: string, account: string): Promise<Log | undefined> {
   const [row] = await sql<{ id: number; head: number; trimmed: number; epoch: bigint }[]>`
-    SELECT id, head, trimmed, epoch FROM logs WHERE app = ${app} AND kind = ${KIND.account} AND name = ${account}`;
+    SELECT id, head, trimmed, ${
+    epoch(sql)
+  } FROM logs WHERE app = ${app} AND kind = ${KIND.account} AND name = ${account}`;
   return row && { id: row.id, head: headOf(row) };
+}
+
+/** Logs from before the database was put back to an older state have the epoch of that moment. */
+function epoch(sql: Sql) {
+  return sql`greatest(epoch, (SELECT epoch FROM state)) AS epoch`;
 }
 
 /** An account that is only known by name (as a member of a group) has no inbox yet. */

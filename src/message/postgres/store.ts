@@ -1,6 +1,7 @@
-import { type Clock, type Timer } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Counter } from "../../base/metrics.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake, snowflakeAt } from "../../id/snowflake.ts";
 import type { ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
@@ -30,6 +31,8 @@ export interface PostgresStoreDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Counts batches that waited for another store's transaction. */
+  readonly lockWaits: Counter;
   readonly ids: Snowflake;
   readonly times: MonotonicNs;
   readonly inboxGroup: number;
@@ -43,9 +46,14 @@ const SLICE = 1_000;
 /** How often keys that nobody repeats any more are removed, and how many at once. */
 const SWEEP_MS = 30_000;
 const SWEEP_ROWS = 5_000;
-/** Request keys are remembered for 10 minutes, transactions' names for a day. */
+/** Request keys are remembered for 10 minutes, transactions' names for a day, client ids for 7. */
 const KEYS_MS = 600_000;
 const BATCHES_MS = 86_400_000;
+const CLIENT_IDS_MS = 7 * 86_400_000;
+/** How often a database that failed is tried again when nobody asks. */
+const PROBE_MS = 2_000;
+/** How long closing waits for answers of a database that gives none. */
+const CLOSE_MS = 5_000;
 
 /**
  * A message store in PostgreSQL. Writes of one store are transactions one after the other, so they happen in the order of
@@ -57,13 +65,17 @@ export class PostgresStore implements ImStore {
   readonly #sweeper: Timer;
   /** The last write that was asked for. */
   #last: Promise<unknown> = Promise.resolve();
+  readonly #prober: Timer;
   #closing = false;
+  #probing = false;
+  #sweeping = false;
 
   /** `openPostgresStore` makes it. */
   constructor(deps: PostgresStoreDeps) {
     this.#deps = deps;
     this.#acks = new Acks((acks) => this.#write((tx) => acks(tx)));
     this.#sweeper = deps.clock.every(SWEEP_MS, () => void this.#sweep());
+    this.#prober = deps.clock.every(PROBE_MS, () => this.#probe());
   }
 
   async append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
@@ -180,11 +192,16 @@ export class PostgresStore implements ImStore {
   /** What was asked is answered; what is asked from now on is rejected with CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing) return;
-    await this.#acks.idle();
+    const { clock, db } = this.#deps;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => timer = clock.after(CLOSE_MS, resolve));
+    await Promise.race([this.#acks.idle(), late]);
     this.#closing = true;
     this.#sweeper.stop();
-    await this.#last;
-    await this.#deps.db[Symbol.asyncDispose]();
+    this.#prober.stop();
+    await Promise.race([this.#last, late]);
+    timer?.stop();
+    await db[Symbol.asyncDispose]();
   }
 
   async #append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
@@ -224,25 +241,46 @@ export class PostgresStore implements ImStore {
 
   async #read<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
     if (this.#closing) throw closed();
-    try {
-      return await run(this.#deps.db.sql);
-    } catch (thrown) {
-      throw this.#deps.db.failure(thrown);
-    }
+    return await this.#deps.db.read(run);
+  }
+
+  /** Whoever waits for a store that can be written to sends it nothing: it finds out by itself. */
+  #probe(): void {
+    if (this.#probing || this.health().writable) return;
+    this.#probing = true;
+    const done = () => void (this.#probing = false);
+    this.#write(() => Promise.resolve()).then(done, done);
   }
 
   async #sweep(): Promise<void> {
     const { db, clock, log } = this.#deps;
     const now = clock.now();
+    const before = (ms: number) => String(Math.floor(now - ms));
+    const idBefore = (ms: number) => String(snowflakeAt(now - ms));
+    const sweeps: ((sql: Sql) => Promise<{ readonly count: number }>)[] = [
+      (sql) =>
+        sql`DELETE FROM scopes WHERE scope IN (SELECT scope FROM scopes WHERE used < ${before(KEYS_MS)}
+        LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
+      (sql) =>
+        sql`DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id < ${idBefore(BATCHES_MS)}
+        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
+      (sql) =>
+        sql`DELETE FROM dedupe WHERE ctid = ANY(ARRAY(SELECT ctid FROM dedupe
+        WHERE created < ${before(CLIENT_IDS_MS)} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED))`,
+      (sql) =>
+        sql`DELETE FROM removed WHERE id IN (SELECT id FROM removed WHERE id < ${idBefore(CLIENT_IDS_MS)}
+        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
+    ];
+    if (this.#sweeping) return;
+    this.#sweeping = true;
     try {
-      await db.sql`DELETE FROM scopes WHERE scope IN (SELECT scope FROM scopes WHERE used < ${Math.floor(now - KEYS_MS)}
-        LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`;
-      await db.sql`DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id < ${
-        String(snowflakeAt(now - BATCHES_MS))
+      for (const sweep of sweeps) {
+        while (!this.#closing && (await db.read(sweep)).count === SWEEP_ROWS) { /* more of the same */ }
       }
-        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`;
     } catch (thrown) {
       if (!this.#closing) log.debug("sweeping failed", { error: ImError.from(thrown) }); // the next time will do
+    } finally {
+      this.#sweeping = false;
     }
   }
 }
