@@ -2,7 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { FakeClock } from "../base/fake_clock.ts";
 import { silent } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
+import { talk } from "../../tests/contract/message_talk.ts";
+import { tempDir } from "../../tests/support/temp.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { RetentionJob } from "./retention_job.ts";
+import { openSqliteStore } from "./sqlite.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -72,5 +76,26 @@ describe("retention", () => {
     await stopping;
     await pass(120_000, 1_000);
     expect(calls.length).toBe(1);
+  });
+
+  test("of a real store leaves what is young, and every number", async () => {
+    await using folder = await tempDir();
+    const past = { ...systemClock, now: () => systemClock.now() - 40 * DAY_MS };
+    const open = (clock: Clock) => openSqliteStore({ directory: folder.path, sync: "normal", threads: false, clock });
+    {
+      await using store = await open(past);
+      await store.append(Array.from({ length: 50 }, (_, i) => talk("ann", "bob", { body: `old ${i}` })));
+      await store.ack("kim", "bob", "", 20);
+    }
+    await using store = await open(systemClock);
+    await store.append([talk("ann", "bob", { body: "new" })]);
+    const metrics = new Metrics();
+    await using _job = new RetentionJob(store, 30, { clock: systemClock, log: silent, metrics });
+    const removed = metrics.counter("petrel_retention_removed_total", "");
+    while (removed.value < 50) await new Promise((done) => setTimeout(done, 5));
+    const { rows, head } = await store.messages("kim", "bob", { after: 0, limit: 100 });
+    expect(rows.map(({ body, pos }) => [body, pos])).toEqual([["new", 51]]);
+    expect(head).toMatchObject({ pos: 51, trimmed: 50 });
+    expect(await store.acked("kim", "bob", "")).toBe(20);
   });
 });

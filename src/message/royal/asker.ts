@@ -43,7 +43,8 @@ const ATTEMPT_MS = 10_000;
 /** Keys are remembered for 10 minutes: from here on nothing is stored by asking again. */
 const KEYS_MS = 540_000;
 const RETRY = { baseMs: 25, maxMs: 250 };
-const NEVER_SENT = /refused|ConnectionRefused|ECONNREFUSED|ENOTFOUND|ENOENT|\(Connect\)|dns error|lookup/i;
+/** How the runtimes say that no connection came about; looked for in their words without the URL. */
+const NEVER_SENT = /refused|ECONNREFUSED|ENOTFOUND|ENOENT|\(Connect\)|UNABLE_TO_VERIFY|SELF_SIGNED_CERT|CERT_/i;
 const TYPE = "application/x-protobuf";
 
 /** Asks royal until there is an answer, as far as that is right. */
@@ -141,11 +142,11 @@ export class Asker implements AsyncDisposable {
       for (;;) {
         try {
           const answer = await this.#once(call, make(), attemptMs());
-          this.#problem = undefined;
+          this.#answered();
           return answer;
         } catch (thrown) {
           if (thrown instanceof ImError) {
-            this.#problem = undefined;
+            this.#answered();
             throw thrown;
           }
           if (this.#gaveUp) throw closed();
@@ -159,6 +160,12 @@ export class Asker implements AsyncDisposable {
     } finally {
       if (--this.#open === 0) this.#idle();
     }
+  }
+
+  #answered(): void {
+    if (this.#problem === undefined) return;
+    this.#problem = undefined;
+    this.#options.log.info("store answers again", { url: this.#base });
   }
 
   /** @throws {ImError} what royal answered. @throws {NoAnswer} */
@@ -181,7 +188,7 @@ export class Asker implements AsyncDisposable {
       answer = new Uint8Array(await response.arrayBuffer());
     } catch (thrown) {
       if (attempt.signal.aborted) throw new NoAnswer(`nothing came in ${Math.round(ms)} ms`, true);
-      const why = words(thrown);
+      const why = words(thrown).replaceAll(this.#base, "");
       throw new NoAnswer(why, !NEVER_SENT.test(why));
     } finally {
       timer.stop();
