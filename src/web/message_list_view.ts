@@ -1,6 +1,7 @@
-import { type ConversationKey, conversationOf } from "./conversation.ts";
+import type { ConversationKey } from "./conversation.ts";
 import { h, setChildren, setText } from "./dom.ts";
 import { dayName, dayOf } from "./format.ts";
+import { greetingView } from "./greeting_view.ts";
 import { icon } from "./icons.ts";
 import { beginningNode, gapNode, noticeNode } from "./line_node.ts";
 import { messageNode } from "./message_node.ts";
@@ -30,9 +31,9 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   const { book, history } = session;
   const nodes = new Map<string, RowNode>();
   const list = h("ol", { class: "messages" });
-  const greeting = emptyNode(ui, key);
+  const greeting = greetingView(ui, key);
   const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(ui.nameOf(key)), tabindex: 0 };
-  const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting, list);
+  const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting.node, list);
   const pillText = h("span", {});
   const pill = h(
     "button",
@@ -122,7 +123,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     setChildren(list, rows.map(nodeOf));
     const present = new Set(rows.map((row) => row.key));
     for (const old of nodes.keys()) if (!present.has(old)) nodes.delete(old);
-    greeting.hidden = rows.length > 0 || !session.ready || !session.directory.listed;
+    greeting.show(rows.length === 0 && session.ready && session.directory.listed);
     list.hidden = rows.length === 0;
     if (atBottom) bottom();
     else if (anchor?.node.isConnected) scroller.scrollTop += anchor.node.getBoundingClientRect().top - anchor.top;
@@ -189,25 +190,4 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
 
 function fixed(node: HTMLElement): RowNode {
   return { node, update() {} };
-}
-
-/** Nothing said yet. Who tries it out alone is one click away from the other side. */
-function emptyNode({ words, session, demo, nameOf }: Ui, key: ConversationKey): HTMLElement {
-  const { kind, id } = conversationOf(key);
-  const group = kind === "group";
-  const otherSide = new URLSearchParams({ as: id, to: session.account });
-  return h(
-    "div",
-    { class: "greeting" },
-    icon("bird", 44),
-    h("p", {}, group ? words.noMessagesIn(nameOf(key)) : words.noMessages(id)),
-    h("p", { class: "hint" }, group ? words.noMessagesInMore : words.noMessagesMore),
-    demo && !group
-      ? h(
-        "a",
-        { href: `/?${otherSide}`, target: "_blank", rel: "noopener", "data-testid": "other-side" },
-        words.otherSide(id),
-      )
-      : undefined,
-  );
 }

@@ -125,6 +125,7 @@ async function groups(
   await tab.part("group-members").fill("bob");
   await tab.part("group-create").click();
   await tab.page.waitForURL(/group=/);
+  await tab.part("other-side").nth(1).waitFor();
   await shoot("group-empty");
   const id = new URL(tab.page.url()).searchParams.get("group") ?? "";
   const said: string[] = [];

@@ -130,4 +130,84 @@ describe("the page's session", () => {
     expect(ann.shown(BOB)).toEqual(["durable again"]);
     expect((await archive.load()).entries.map(({ body }) => body)).toEqual(["again"]);
   }, 30_000);
+
+  test("a group is there for its members at once, and closed for who leaves it or is put out", async () => {
+    await using system = await LocalSystem.start();
+    await using ann = new Tab(system, "ann");
+    await using elsewhere = new Tab(system, "ann", new MemoryArchive(), new MemoryStorage(), "elsewhere");
+    await using bob = new Tab(system, "bob");
+    await using cat = new Tab(system, "cat");
+    const tabs = [ann, elsewhere, bob, cat];
+    for (const tab of tabs) {
+      await tab.session.start();
+      await tab.until(() => tab.session.directory.listed);
+    }
+    const key = await ann.session.directory.create("Lunch", ["bob", "cat"]);
+    for (const tab of tabs) {
+      await tab.until(() => tab.session.directory.group(key) !== undefined);
+      expect(tab.session.directory.group(key)).toEqual({ key, name: "Lunch", memberCount: 3, member: true });
+    }
+    await bob.session.directory.add(key, "dan");
+    for (const tab of tabs) await tab.until(() => tab.shown(key).includes("notice joined"));
+    await bob.session.directory.remove(key, "bob");
+    await ann.session.directory.remove(key, "cat");
+    for (const tab of [bob, cat]) await tab.until(() => tab.session.directory.outOf(key));
+    for (const tab of [ann, elsewhere]) {
+      await tab.until(() => tab.session.directory.group(key)?.memberCount === 2);
+      expect(tab.session.directory.outOf(key)).toBe(false);
+    }
+    await expect(cat.session.directory.add(key, "eve")).rejects.toThrow();
+  }, 30_000);
+
+  test("what was read on one device is read on all, also on those that were away", async () => {
+    await using system = await LocalSystem.start();
+    const away = { archive: new MemoryArchive(), storage: new MemoryStorage() };
+    await using bob = new Tab(system, "bob");
+    await bob.session.start();
+    await using one = new Tab(system, "ann", new MemoryArchive(), new MemoryStorage(), "one");
+    await one.session.start();
+    {
+      await using two = new Tab(system, "ann", away.archive, away.storage, "two");
+      await two.session.start();
+      for (const text of ["a", "b"]) bob.session.send(ANN, text);
+      for (const tab of [one, two]) await tab.until(() => tab.session.book.unread(BOB) === 2);
+      await one.until(() => one.session.directory.listed);
+      one.session.read(BOB);
+      await two.until(() => two.session.book.unread(BOB) === 0);
+      bob.session.send(ANN, "c");
+      await two.until(() => two.session.book.unread(BOB) === 1);
+    }
+    await one.until(() => one.session.book.unread(BOB) === 1);
+    one.session.read(BOB);
+    await using again = new Tab(system, "ann", away.archive, away.storage, "two");
+    await again.session.start();
+    await again.until(() => again.session.directory.listed && again.session.book.unread(BOB) === 0);
+  }, 30_000);
+
+  test("messages that are not in this browser are fetched page by page, once each", async () => {
+    await using system = await LocalSystem.start();
+    const storage = new MemoryStorage();
+    await using bob = new Tab(system, "bob");
+    await bob.session.start();
+    const texts = Array.from({ length: 230 }, (_, i) => `durable ${i}`);
+    for (const text of texts) bob.session.send(ANN, text.slice(8));
+    await bob.until(() => bob.shown(ANN).every((one) => one.startsWith("durable")));
+    {
+      await using ann = new Tab(system, "ann", new MemoryArchive(), storage);
+      await ann.session.start();
+      await ann.until(() => ann.shown(BOB).length === texts.length);
+    }
+    await using ann = new Tab(system, "ann", new MemoryArchive(), storage); // the place is kept, the messages are not
+    await ann.session.start();
+    const { book, history, directory } = ann.session;
+    await ann.until(() => directory.listed);
+    expect([book.entries(BOB).length, book.head(BOB), book.lacks(BOB, 1, 230)]).toEqual([0, 230, true]);
+    await Promise.all([history.load(BOB, undefined), history.load(BOB, undefined)]);
+    expect([book.entries(BOB)[0]?.seq, book.lacks(BOB, 131, 230), book.lacks(BOB, 1, 130)]).toEqual([131, false, true]);
+    bob.session.send(ANN, "and now");
+    await ann.until(() => book.lastSeq(BOB) === 231);
+    while (book.entries(BOB)[0]!.seq > 1) await history.load(BOB, book.entries(BOB)[0]!.seq);
+    expect(book.entries(BOB).map(({ seq }) => seq)).toEqual(Array.from({ length: 231 }, (_, i) => i + 1));
+    expect(book.lacks(BOB, 1, 230)).toBe(false);
+  }, 30_000);
 });
