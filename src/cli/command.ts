@@ -25,6 +25,11 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     load: async () => (await import("./royal.ts")).royalMain,
   },
   {
+    name: "migrate",
+    what: "Makes the tables of a PostgreSQL database, or brings them up to date",
+    load: async () => (await import("./migrate.ts")).migrateMain,
+  },
+  {
     name: "chat",
     what: "Chats in the terminal, or sends what is piped in",
     load: async () => (await import("./chat.ts")).chatMain,

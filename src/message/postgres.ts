@@ -109,9 +109,14 @@ async function makeSchema(sql: postgres.Sql, schema: string): Promise<void> {
   });
 }
 
+/** @throws {ImError} CONFIG */
 function placeOf({ url, schema }: PostgresOptions): { readonly url: string; readonly schema: string } {
   const [, before = url, name, after = ""] = /^(.*[?&])schema=([^&]*)&?(.*)$/.exec(url) ?? [];
-  return { url: (before + after).replace(/[?&]$/, ""), schema: schema ?? (name ? decodeURIComponent(name) : SCHEMA) };
+  const asked = schema ?? name ?? SCHEMA;
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(asked)) {
+    throw new ImError("CONFIG", `Cannot open database: schema ${JSON.stringify(asked)} is no name in a-z, 0-9 and _`);
+  }
+  return { url: (before + after).replace(/[?&]$/, ""), schema: asked };
 }
 
 /** Again and again while the database cannot be reached; everything else is said at once. */

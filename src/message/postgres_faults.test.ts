@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
-import { Metrics } from "../base/metrics.ts";
 import { Random } from "../load/random.ts";
 import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { type CommitFate, PostgresProxy } from "../../tests/support/postgres_proxy.ts";
+import { expectExactly, killRounds, twoStores } from "../../tests/support/postgres_rounds.ts";
 import { PostgresServer, whyNoPostgres } from "../../tests/support/postgres_server.ts";
 import { ImError } from "../base/errors.ts";
 import type { ImStore } from "./message_store.ts";
@@ -22,16 +22,6 @@ async function place(): Promise<{ url: string; schema: string }> {
   const { url } = server!;
   await migratePostgres({ url, schema });
   return { url, schema };
-}
-
-/** Every body is stored once, and both logs count 1, 2, 3… */
-async function expectExactly(store: ImStore, bodies: readonly string[]): Promise<void> {
-  const { rows, head } = await store.messages("kim", "bob", { after: 0, limit: 100_000 });
-  expect(rows.map((row) => row.body).sort()).toEqual([...bodies].sort());
-  const numbers = rows.map((_, i) => i + 1);
-  expect(rows.map((row) => row.pos)).toEqual(numbers);
-  expect(rows.map((row) => row.seq)).toEqual(numbers);
-  expect(head.pos).toBe(bodies.length);
 }
 
 async function code(call: Promise<unknown>): Promise<string> {
@@ -111,7 +101,7 @@ describe("PostgresStore when the database fails", () => {
 
   check("a server killed under load, three times, loses nothing that was answered", async () => {
     const { url, schema } = await place();
-    const result = await killRounds({ url, schema }, 3, 7);
+    const result = await killRounds(server!, { url, schema }, 3, 7);
     expect(result.killed).toBe(3);
     expect(result.answered).toBeGreaterThan(50);
   });
@@ -224,18 +214,10 @@ describe("PostgresStore when the database fails", () => {
 
   check("two stores on one database wait for each other's locks, and numbers stay dense", async () => {
     const { url, schema } = await place();
-    const { waits, batches, bodies } = await twoStores({ url, schema }, 60);
-    await using store = await openPostgresStore({ url, schema });
-    const { rows } = await store.messages("kim", "bob", { after: 0, limit: 100_000 });
-    expect(rows.map((row) => row.pos)).toEqual(rows.map((_, i) => i + 1));
-    expect(rows.map((row) => row.body).sort()).toEqual(bodies.sort());
+    const { waits, batches } = await twoStores({ url, schema }, 60);
     expect(waits / batches).toBeGreaterThanOrEqual(0.1);
   });
 });
-
-async function until(done: () => Promise<boolean>): Promise<void> {
-  while (!await done()) await new Promise((go) => setTimeout(go, 20));
-}
 
 /** A store, if it opens in that time; else it is closed when it does. */
 async function openWithin(ms: number, options: PostgresOptions): Promise<ImStore | undefined> {
@@ -245,56 +227,6 @@ async function openWithin(ms: number, options: PostgresOptions): Promise<ImStore
   return store;
 }
 
-/** Senders of two stores write to one account, from groups of senders that overlap. */
-async function twoStores(options: PostgresOptions, batches: number) {
-  const metrics = [new Metrics(), new Metrics()];
-  const bodies: string[] = [];
-  await Promise.all(metrics.map(async (one, which) => {
-    await using store = await openPostgresStore({ ...options, node: which, metrics: one });
-    for (let i = 0; i < batches; i++) {
-      const batch = Array.from({ length: 5 }, (_, k) => talk(`s${k}`, "bob", { body: `${which} ${i} ${k}` }));
-      const results = await store.append(batch);
-      for (const [k, result] of results.entries()) {
-        if (result instanceof ImError) throw result;
-        bodies.push(batch[k]!.body);
-      }
-    }
-  }));
-  const waits = metrics.reduce((sum, one) => sum + one.read("petrel_store_lock_waits_total"), 0);
-  return { waits, batches: 2 * batches, bodies };
-}
-
-/** Kills the server at random moments while four senders write, each message again until it is answered. */
-async function killRounds(options: PostgresOptions, rounds: number, seed: number) {
-  const random = new Random(seed);
-  await using store = await openPostgresStore(options);
-  const answered: string[] = [];
-  let running = true;
-  const senders = Array.from({ length: 4 }, async (_, sender) => {
-    for (let n = 1; running; n++) {
-      const request = talk("ann", "bob", { body: `${sender} ${n}`, key: { scope: `c${sender}`, n, low: n } });
-      for (;;) {
-        const [result] = await store.append([request]);
-        if (!(result instanceof ImError)) break;
-        expect(result.code).toBe("SYSTEM");
-        await new Promise((go) => setTimeout(go, 20));
-      }
-      answered.push(request.body);
-    }
-  });
-  let killed = 0;
-  for (let round = 0; round < rounds; round++) {
-    const from = answered.length;
-    await until(() => Promise.resolve(answered.length > from + 10));
-    await new Promise((go) => setTimeout(go, 100 * random.next()));
-    await server!.kill();
-    killed++;
-    await server!.resume();
-  }
-  const from = answered.length;
-  await until(() => Promise.resolve(answered.length > from + 10));
-  running = false;
-  await Promise.all(senders);
-  await expectExactly(store, answered);
-  return { killed, answered: answered.length };
+async function until(done: () => Promise<boolean>): Promise<void> {
+  while (!await done()) await new Promise((go) => setTimeout(go, 20));
 }
