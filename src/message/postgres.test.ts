@@ -1,10 +1,12 @@
-import { afterAll, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import process from "node:process";
 import { conversationStoreContract } from "../../tests/contract/conversation_store.ts";
 import { groupStoreContract } from "../../tests/contract/group_store.ts";
 import { INBOX_GROUP, type StorePlace } from "../../tests/contract/message_place.ts";
 import { messageStoreContract } from "../../tests/contract/message_store.ts";
+import { talk } from "../../tests/contract/message_talk.ts";
 import { query, testDatabase } from "../../tests/support/postgres_server.ts";
+import { ImError } from "../base/errors.ts";
 import { migratePostgres, openPostgresStore } from "./postgres.ts";
 
 const database = await testDatabase();
@@ -16,6 +18,34 @@ if (typeof database === "string") {
   messageStoreContract("PostgreSQL", () => place(url));
   groupStoreContract("PostgreSQL", () => place(url));
   conversationStoreContract("PostgreSQL", () => place(url));
+
+  test("MessageStore/PostgreSQL: what may be stored already is not refused before it could be looked up", async () => {
+    const schema = `petrel_test_${process.pid}_${made++}`;
+    await migratePostgres({ url, schema });
+    let gone = false;
+    const fault = () => {
+      if (gone) throw new Error("injected");
+    };
+    await using store = await openPostgresStore({ url, schema, connections: 3, fault });
+    const request = talk("ann", "bob", { key: { scope: "s", n: 1, low: 1 } });
+    const [first] = await store.append([request]);
+    gone = true;
+    const never = { ...request, key: { scope: "s", n: 2, low: 1 } };
+    expect((await store.append([never]))[0]).toBeInstanceOf(ImError); // not asked before: certainly not stored
+    let answers: unknown;
+    const again = store.append([{ ...request, again: true }, { ...never, again: true }]).then((all) => answers = all);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(answers).toBeUndefined();
+    gone = false;
+    await again;
+    expect(answers).toEqual([{ ...first, duplicate: true }, expect.any(ImError)]);
+    gone = true;
+    const unknown = store.append([{ ...request, again: true }]).catch((error: ImError) => error.code);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await store[Symbol.asyncDispose]();
+    expect(await unknown).toBe("CLOSED"); // a stop waits for nothing that cannot be known
+    await query(url, `DROP SCHEMA ${schema} CASCADE`);
+  });
 }
 
 let made = 0;

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "../../base/clock.ts";
+import { Backoff } from "../../base/backoff.ts";
+import { type Clock, sleep, type Timer } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Counter } from "../../base/metrics.ts";
@@ -54,6 +55,8 @@ const CLIENT_IDS_MS = 7 * 86_400_000;
 const PROBE_MS = 2_000;
 /** How long closing waits for answers of a database that gives none. */
 const CLOSE_MS = 5_000;
+/** How often a request that may be stored already is looked up while the database fails. */
+const LOOK = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * A message store in PostgreSQL. Writes of one store are transactions one after the other, so they happen in the order of
@@ -69,6 +72,8 @@ export class PostgresStore implements ImStore {
   #closing = false;
   #probing = false;
   #sweeping = false;
+  /** Resolves when a stop begins: what is unknown then is not looked up any more. */
+  readonly #stop = Promise.withResolvers<"stopped">();
 
   /** `openPostgresStore` makes it. */
   constructor(deps: PostgresStoreDeps) {
@@ -192,6 +197,7 @@ export class PostgresStore implements ImStore {
   /** What was asked is answered; what is asked from now on is rejected with CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing) return;
+    this.#stop.resolve("stopped");
     const { clock, db } = this.#deps;
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => timer = clock.after(CLOSE_MS, resolve));
@@ -213,17 +219,25 @@ export class PostgresStore implements ImStore {
     }
   }
 
-  /** Nothing of the batch was stored. What an earlier one stored is still answered: it is stored. */
+  /**
+   * Nothing of the batch was stored. What an earlier one stored is still answered: it is stored. A request that may be
+   * stored already is looked up until it is known, however long the database is gone.
+   */
   async #afterFailure(batch: readonly AppendRequest[], error: ImError): Promise<AppendResult[]> {
     const late = batch.map((one) => ({ ...one, startBy: -Infinity }));
-    try {
-      const known = await this.#deps.db.transact((tx) => appendBatch(tx, late, this.#deps));
-      return batch.map((_, i) => {
-        const one = known[i] ?? error;
-        return one instanceof ImError && one.code === "BUSY" ? error : one;
-      });
-    } catch {
-      return batch.map(() => error); // the database is gone: what an earlier request stored is found when it comes again
+    const backoff = new Backoff(Math.random, LOOK);
+    for (;;) {
+      try {
+        const known = await this.#deps.db.transact((tx) => appendBatch(tx, late, this.#deps));
+        return batch.map((_, i) => {
+          const one = known[i] ?? error;
+          return one instanceof ImError && one.code === "BUSY" ? error : one;
+        });
+      } catch {
+        if (!batch.some((one) => one.again)) return batch.map(() => error); // never asked before: not stored
+      }
+      const waited = await Promise.race([sleep(this.#deps.clock, backoff.next()), this.#stop.promise]);
+      if (waited === "stopped") throw closed();
     }
   }
 
