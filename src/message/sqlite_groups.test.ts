@@ -153,4 +153,19 @@ describe("removal", () => {
     expect(second).toMatchObject({ seq: 2, duplicate: false });
     expect(await stored(store, { ...request, body: "other" })).toEqual({ ...second, duplicate: true });
   });
+
+  test("goes on when the clock goes back to where a client id of a removed message counted", async () => {
+    await using directory = await tempDir();
+    const clock = new FakeClock();
+    await using store = await open(directory, { clock, tailRows: 0 });
+    const request = talk("ann", "bob", { clientMsgId: "c" });
+    await stored(store, request);
+    clock.advance(8 * DAY_MS);
+    expect(await store.removeBefore(BigInt(clock.now()) * 1_000_000n, 10)).toBe(1);
+    clock.jump(-2 * DAY_MS);
+    const [beside, again] = await store.append([talk("cat", "dan"), request]);
+    expect(beside).toMatchObject({ seq: 1, duplicate: false });
+    expect(again).toMatchObject({ seq: 2, duplicate: false });
+    expect(await stored(store, request)).toMatchObject({ seq: 2, duplicate: true });
+  });
 });

@@ -16,7 +16,7 @@ import type { Peer } from "../conversation_store.ts";
 const SCHEMA = `
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,          -- store: names this store; floor: oldest message id with rows missing in entries
-  value ANY NOT NULL             -- removed_id, removed_time: id and send_time of the newest message that was removed
+  value ANY NOT NULL             -- last_id, last_time: the newest that were given, to a message or anything else
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE logs (
