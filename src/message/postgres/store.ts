@@ -4,7 +4,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Counter } from "../../base/metrics.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
-import { Snowflake, snowflakeAt } from "../../id/snowflake.ts";
+import type { Snowflake } from "../../id/snowflake.ts";
 import type { ConversationPage, HistoryPage, HistoryRange, Peer } from "../conversation_store.ts";
 import type { ChangeMembers, CreateGroup, Group, MadeRows, MemberPage, MembersChanged, Room } from "../group_store.ts";
 import type {
@@ -27,6 +27,7 @@ import { createGroup, isMember, join, quit, readGroups, readMembers, readRooms }
 import { makeRows } from "./inbox_rows.ts";
 import { readAcked, readContents, readEntries, readHeads, readMessages, readPosition } from "./reads.ts";
 import { removeSlice } from "./retention.ts";
+import { SWEEP_ROWS, sweeps } from "./sweeps.ts";
 
 export interface PostgresStoreDeps {
   readonly db: Database;
@@ -44,13 +45,8 @@ export interface PostgresStoreDeps {
 const BATCH = 256;
 /** Most messages that are removed in one. */
 const SLICE = 1_000;
-/** How often keys that nobody repeats any more are removed, and how many at once. */
+/** How often what nobody asks for any more is removed. */
 const SWEEP_MS = 30_000;
-const SWEEP_ROWS = 5_000;
-/** Request keys are remembered for 10 minutes, transactions' names for a day, client ids for 7. */
-const KEYS_MS = 600_000;
-const BATCHES_MS = 86_400_000;
-const CLIENT_IDS_MS = 7 * 86_400_000;
 /** How often a database that failed is tried again when nobody asks. */
 const PROBE_MS = 2_000;
 /** How long closing waits for answers of a database that gives none. */
@@ -268,28 +264,11 @@ export class PostgresStore implements ImStore {
 
   async #sweep(): Promise<void> {
     const { db, clock, log } = this.#deps;
-    const now = clock.now();
-    const before = (ms: number) => String(Math.floor(now - ms));
-    const idBefore = (ms: number) => String(snowflakeAt(now - ms));
-    const sweeps: ((sql: Sql) => Promise<{ readonly count: number }>)[] = [
-      (sql) =>
-        sql`DELETE FROM scopes WHERE scope IN (SELECT scope FROM scopes WHERE used < ${before(KEYS_MS)}
-        LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
-      (sql) =>
-        sql`DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE id < ${idBefore(BATCHES_MS)}
-        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
-      (sql) =>
-        sql`DELETE FROM dedupe WHERE ctid = ANY(ARRAY(SELECT ctid FROM dedupe
-        WHERE created < ${before(CLIENT_IDS_MS)} LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED))`,
-      (sql) =>
-        sql`DELETE FROM removed WHERE id IN (SELECT id FROM removed WHERE id < ${idBefore(CLIENT_IDS_MS)}
-        ORDER BY id LIMIT ${SWEEP_ROWS} FOR UPDATE SKIP LOCKED)`,
-    ];
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      for (const sweep of sweeps) {
-        while (!this.#closing && (await db.read(sweep)).count === SWEEP_ROWS) { /* more of the same */ }
+      for (const some of sweeps(clock.now())) {
+        while (!this.#closing && (await db.read(some)).count === SWEEP_ROWS) { /* more of the same */ }
       }
     } catch (thrown) {
       if (!this.#closing) log.debug("sweeping failed", { error: ImError.from(thrown) }); // the next time will do
