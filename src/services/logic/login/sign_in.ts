@@ -52,10 +52,11 @@ export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" |
 /** An old client's answer carries channel id and account, nothing else. */
 const NOTHING = { recovered: false, reason: "", head: 0, epoch: "", acked: 0, heartbeatMs: 0 } as const;
 
-/** "" when everything after the client's cursor can be sent: same log, not beyond its head, not too far back. */
+/** "" when everything after the client's cursor can be sent: same log, not beyond its head, still there, not too far back. */
 function whyNotRecovered(request: pkt.Session, head: Head): string {
   if (request.epoch === "") return "no cursor";
   if (request.epoch !== head.epoch || request.cursor > head.pos) return "epoch";
+  if (request.cursor < (head.trimmed ?? 0)) return "trimmed";
   return head.pos - request.cursor > PAGES.resume ? "too far" : "";
 }
 
