@@ -4,6 +4,7 @@ import type { ConversationKey } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import type { Ui, View } from "./ui.ts";
+import { failureOf } from "./words.ts";
 
 /** From so many characters on the composer says how many are left. */
 const TELL_FROM = TEXT.body - 500;
@@ -26,7 +27,7 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
     icon("send", 20),
   );
   const form = h("form", { class: "composer" }, h("div", { class: "paper" }, input, counter), button);
-  const shut = h("p", { class: "composer-shut", role: "status", "data-testid": "composer-shut" });
+  const shut = closedGroup(ui, key);
 
   const sendable = (): boolean => {
     const text = input.value;
@@ -35,7 +36,7 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
   const show = (): void => {
     const out = session.directory.outOf(key);
     form.hidden = out;
-    setText(shut, out ? words.outOfGroup : "");
+    shut.hidden = !out;
     const label = words.composer(ui.nameOf(key));
     setAttribute(input, "aria-label", label);
     setAttribute(input, "placeholder", label);
@@ -80,6 +81,16 @@ export function composerView(ui: Ui, key: ConversationKey, sent: () => void): Vi
     update: show,
     focus: () => focusUnlessTouch(input),
   };
+}
+
+/** Instead of the composer, where the account is not in the group. */
+function closedGroup({ words, session }: Ui, key: ConversationKey): HTMLElement {
+  const text = h("p", { role: "status" }, words.outOfGroup);
+  const join = h("button", { type: "button", class: "secondary", "data-testid": "join-group" }, words.joinGroup);
+  join.addEventListener("click", () => {
+    session.directory.add(key, session.account).catch((thrown: unknown) => setText(text, failureOf(thrown, words)));
+  });
+  return h("div", { class: "composer-shut", "data-testid": "composer-shut", hidden: true }, text, join);
 }
 
 /** On a touch screen the focus brings the keyboard, which covers half of what one came to read. */

@@ -1,4 +1,3 @@
-import { ImError } from "../sdk/mod.ts";
 import { isName } from "../protocol/names.ts";
 import { avatar } from "./avatar.ts";
 import { type ConversationKey, keyOf } from "./conversation.ts";
@@ -7,7 +6,7 @@ import type { GroupFacts } from "./group_facts.ts";
 import { icon } from "./icons.ts";
 import { confirm } from "./modal.ts";
 import type { Ui, View } from "./ui.ts";
-import { reasonOf } from "./words.ts";
+import { failureOf } from "./words.ts";
 
 /** Members on the screen at first, and more at a time. */
 const PAGE = 100;
@@ -133,7 +132,7 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
     try {
       await what();
     } catch (thrown) {
-      setText(problem, reasonOf(ImError.from(thrown).code, words));
+      setText(problem, failureOf(thrown, words));
     } finally {
       reading = false;
     }

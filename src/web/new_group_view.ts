@@ -1,4 +1,3 @@
-import { ImError } from "../sdk/mod.ts";
 import { GROUP_TEXT } from "../protocol/limits.ts";
 import { codePoints } from "../protocol/names.ts";
 import { chipsField } from "./chips_field.ts";
@@ -6,7 +5,7 @@ import { conversationOf } from "./conversation.ts";
 import { h, setAttribute, setText } from "./dom.ts";
 import { openModal } from "./modal.ts";
 import type { Ui } from "./ui.ts";
-import { reasonOf } from "./words.ts";
+import { failureOf } from "./words.ts";
 
 /** Asks for a name and members, and makes the group. */
 export function newGroup(ui: Ui): void {
@@ -48,7 +47,7 @@ export function newGroup(ui: Ui): void {
         close();
         ui.select(key);
       } catch (thrown) {
-        setText(problem, reasonOf(ImError.from(thrown).code, words));
+        setText(problem, failureOf(thrown, words));
       } finally {
         setBusy(false);
       }

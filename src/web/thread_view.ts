@@ -36,6 +36,8 @@ export function threadView(ui: Ui, key: ConversationKey): View & { focus(): void
     count,
   );
   members.addEventListener("click", () => panel ? closePanel() : openPanel());
+  // Of a large group nobody is told how many are in it: one asks.
+  if (group) void session.directory.refresh(false);
   const title = h("h2", { class: "who" }, name);
   const head = h(
     "header",

@@ -1,3 +1,5 @@
+import { ImError } from "../sdk/mod.ts";
+
 /** Everything the page says, in one language. The shape of all tables is the English one. */
 export const EN = {
   tag: "en",
@@ -49,7 +51,7 @@ export const EN = {
   sendAgain: "Send again",
   remove: "Remove",
   reasons: {
-    INVALID_BODY: "the server does not take this text",
+    INVALID_BODY: "the server does not take it",
     NO_DESTINATION: "it has nobody to go to",
     QUOTA: "too many messages wait already",
     UNAUTHORIZED: "it is not allowed",
@@ -98,13 +100,16 @@ export const EN = {
   removeMemberMore: "They do not get what is said from then on, and can be added again.",
   leaveGroup: "Leave group",
   leaveGroupSure: (name: string) => `Leave ${name}?`,
-  leaveGroupMore: "What was said so far stays in this browser. Somebody in the group can add you again.",
+  leaveGroupMore: "What was said so far stays in this browser. You can join again.",
   leaveGroupOwner: "You are its owner: without you nobody can remove members.",
   joined: (who: string) => `${who} joined`,
   wentOut: (who: string) => `${who} left`,
   youJoined: "You joined",
   youWentOut: "You are out of the group",
-  outOfGroup: "You are not in this group any more. What is said here from now on does not reach you.",
+  outOfGroup: "You are not in this group: what is said here does not reach you.",
+  joinGroup: "Join the group",
+  /** Before a reason. */
+  notDone: "That did not work",
   noMessagesIn: (group: string) => `Nothing said yet in ${group}.`,
   noMessagesInMore: "Everybody in the group gets it, whether they are here or come later.",
   beginning: "The beginning of the conversation",
@@ -130,6 +135,11 @@ export const EN = {
 };
 
 export type Words = typeof EN;
+
+/** A sentence for something that failed. */
+export function failureOf(error: unknown, words: Words): string {
+  return `${words.notDone}: ${reasonOf(ImError.from(error).code, words)}.`;
+}
 
 /** What an error code of the SDK means to a reader. */
 export function reasonOf(code: string | undefined, { reasons }: Words): string {

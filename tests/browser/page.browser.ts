@@ -168,12 +168,28 @@ test("hostile texts are shown as texts and break nothing, on a phone too", async
   for (const text of texts) await other.talk(ann, text).done;
   await tab.shows(texts);
   const { viewport } = PHONE;
-  const tooWide = await tab.page.locator("html").evaluate((page, most) => {
-    const wide = [...page.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > most);
-    return [...wide.map((one) => `${one.tagName}.${one.className}`), ...(page.scrollWidth > most ? ["page"] : [])];
-  }, viewport.width);
-  expect(tooWide).toEqual([]);
+  const tooWide = () =>
+    tab.page.locator("html").evaluate((page, most) => {
+      const wide = [...page.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > most);
+      return [...wide.map((one) => `${one.tagName}.${one.className}`), ...(page.scrollWidth > most ? ["page"] : [])];
+    }, viewport.width);
+  expect(await tooWide()).toEqual([]);
   expect(await tab.part("composer").isVisible()).toBe(true);
+
+  const name = "<b>\u202e" + "w".repeat(46);
+  const group = await other.groups.create({ name, members: [ann, "w".repeat(60)] });
+  await other.groups.join(group, "\u202e" + "x".repeat(59));
+  await other.talk(group, texts[0]!, { group: true }).done;
+  await tab.part("back").click();
+  expect(await tooWide()).toEqual([]);
+  await tab.part("conversation").filter({ hasText: "<b>" }).click();
+  await tab.shows([texts[0]!]);
+  expect(await tab.part("thread-name").textContent()).toBe(name);
+  await tab.part("members").click();
+  await tab.part("member").nth(3).waitFor();
+  expect(await tooWide()).toEqual([]);
+  await tab.part("leave-group").click();
+  expect(await tooWide()).toEqual([]);
   expect(tab.complaints).toEqual([]);
 }, 30_000);
 

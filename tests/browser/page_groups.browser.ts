@@ -165,6 +165,12 @@ test("three people talk in a group, a fourth sees what is said from then on, one
   }
   await three.shows(["hello", "hello yourself", "welcome"]);
   await four.shows(["welcome"]);
+  await four.part("join-group").click();
+  await four.say("back again");
+  await two.shows(["hello", "hello yourself", "welcome", "just us", "back again"]);
+  await four.shows(["welcome", "back again"]); // not what was said while he was away
+  await four.page.reload();
+  await four.shows(["welcome", "back again"]);
   for (const tab of [one, two, three, four]) expect(tab.complaints).toEqual([]);
 }, 60_000);
 
