@@ -176,6 +176,7 @@ export class SqliteStore implements ImStore {
   async rooms(app: string, account: string): Promise<readonly Room[]> {
     const reply = await this.#read(ask(ASK.rooms, app, account));
     const rooms = JSON.parse(reply.text()) as Omit<Room, "head">[]; // packed by reader_role.ts
+    if (rooms.length === 0) return [];
     const heads = await this.roomHeads(app, rooms.map((room) => room.group));
     return rooms.map((room, i) => ({ ...room, head: heads[i] ?? 0 }));
   }
