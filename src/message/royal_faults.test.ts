@@ -147,6 +147,20 @@ describe("a store behind HTTP", () => {
     expect(await after(stored, 2_000)).toBe("stored");
   });
 
+  test.each([["by another server", { again: true }], ["before its answer was lost", {}]])(
+    "a request that was sent %s is not refused by a royal that has too much to do",
+    async (_, more) => {
+      let answers: Answer = brokenConnection;
+      const { append, after } = store((...args) => answers(...args));
+      const stored = append(more);
+      expect(await after(stored, 1_000)).toBe("nothing yet");
+      answers = () => problem("BUSY", 503);
+      expect(await after(stored, 30_000, 200)).toBe("nothing yet");
+      answers = success;
+      expect(await after(stored, 2_000)).toBe("stored");
+    },
+  );
+
   test("a stop waits 4 s for what is not known, and says CLOSED", async () => {
     const { append, after, client } = store(brokenConnection);
     const lost = append().catch((error) => codeOf(error));

@@ -79,7 +79,9 @@ export class Asker implements AsyncDisposable {
   read<Req, Res>(call: Call<Req, Res>, request: Partial<Req>): Promise<Res> {
     const { clock } = this.#options;
     const until = clock.mono() + DEADLINE_MS;
-    return this.#ask(call, () => request, () => Math.max(1, until - clock.mono()), () => clock.mono() < until);
+    return this.#ask(call, () => request, () => Math.max(1, until - clock.mono()), (error) => {
+      return error instanceof NoAnswer && clock.mono() < until;
+    });
   }
 
   /** Asks once, for at most `ms`. */
@@ -104,7 +106,9 @@ export class Asker implements AsyncDisposable {
     let arrived = false;
     const attempt = (): Attempt["again"] => arrived ? clock.mono() - started > KEYS_MS ? "look" : "store" : "no";
     return this.#ask(call, () => make({ again: attempt() }), () => ATTEMPT_MS, (error) => {
-      arrived ||= error.arrived;
+      if (error instanceof NoAnswer) arrived ||= error.arrived;
+      // A royal with too many requests has not looked what became of the attempt before.
+      else return error.code === "BUSY" && (mayBeThere || attempt() === "store");
       return arrived || mayBeThere || clock.mono() < until;
     });
   }
@@ -132,7 +136,7 @@ export class Asker implements AsyncDisposable {
     call: Call<Req, Res>,
     make: () => Partial<Req>,
     attemptMs: () => number,
-    again: (error: NoAnswer) => boolean,
+    again: (error: NoAnswer | ImError) => boolean,
   ): Promise<Res> {
     const { clock, log, random } = this.#options;
     if (this.#stopping || this.#gaveUp) throw closed();
@@ -147,7 +151,10 @@ export class Asker implements AsyncDisposable {
         } catch (thrown) {
           if (thrown instanceof ImError) {
             this.#answered();
-            throw thrown;
+            if (!again(thrown)) throw thrown;
+            if (this.#gaveUp) throw closed();
+            await Promise.race([sleep(clock, backoff.next()), this.#given.promise]);
+            continue;
           }
           if (this.#gaveUp) throw closed();
           const error = thrown instanceof NoAnswer ? thrown : new NoAnswer(words(thrown), true);
