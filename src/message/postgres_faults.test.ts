@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { Random } from "../load/random.ts";
+import { group, groupTalk } from "../../tests/contract/group_talk.ts";
 import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { type CommitFate, PostgresProxy } from "../../tests/support/postgres_proxy.ts";
 import { expectExactly, killRounds, twoStores } from "../../tests/support/postgres_rounds.ts";
@@ -176,6 +177,24 @@ describe("PostgresStore when the database fails", () => {
     expect(await sent).toMatchObject([{ seq: 2 }]);
     await Promise.all([other.end(), watch.end()]);
     await expectExactly(store, ["1", "2"]);
+  });
+
+  check("a message that waited while another store made its group large is a room's", async () => {
+    const { url, schema } = await place();
+    await using store = await openPostgresStore({ url, schema });
+    const { id } = await store.createGroup(group("ann", ["bob", "cat"]));
+    await stored(store, groupTalk("ann", id));
+    const other = postgres(url, { max: 1, connection: { search_path: schema } });
+    const watch = postgres(url, { max: 1 });
+    let sent: Promise<unknown> | undefined;
+    await other.begin(async (tx) => {
+      await tx`SELECT 1 FROM logs WHERE name = ${id} FOR UPDATE`;
+      sent = stored(store, groupTalk("ann", id));
+      while ((await watch`SELECT 1 FROM pg_locks WHERE NOT granted`).length === 0) { /* look again */ }
+      await tx`UPDATE groups SET large_from = 1`;
+    });
+    expect(await sent).toMatchObject({ seq: 2, room: true, senderPos: 0 });
+    await Promise.all([other.end(), watch.end()]);
   });
 
   check("a server with no connection left, or read-only, refuses; the store finds out when it is over", async () => {
