@@ -61,7 +61,7 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
     h("div", { class: "member-scroller" }, list, more),
     leave,
   );
-  more.addEventListener("click", () => void read());
+  more.addEventListener("click", () => void read(() => readPage(accounts ??= [], PAGE)));
   node.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
   });
@@ -69,7 +69,7 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
   /** From the beginning. */
   async function load(): Promise<void> {
     fetchedFor = directory.group(key);
-    await trying(async () => {
+    await read(async () => {
       const found = await directory.members(key);
       owner = found.owner;
       rest = found.members;
@@ -78,13 +78,16 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
       accounts = [];
       await readPage(accounts, most);
     });
-    show();
   }
 
-  /** The next page. */
-  async function read(): Promise<void> {
-    await trying(() => readPage(accounts ??= [], PAGE));
+  /** One reading at a time. */
+  async function read(what: () => Promise<void>): Promise<void> {
+    if (reading) return;
+    reading = true;
+    await trying(what);
+    reading = false;
     show();
+    update();
   }
 
   async function readPage(into: string[], most: number): Promise<void> {
@@ -109,7 +112,8 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
   }
 
   function askToRemove(name: string): void {
-    const act = () => void trying(() => directory.remove(key, name));
+    // The button that was pressed goes with its row.
+    const act = () => void trying(() => directory.remove(key, name)).then(() => shut.focus());
     confirm({
       title: words.removeMember(name),
       text: words.removeMemberMore,
@@ -126,17 +130,12 @@ export function membersView(ui: Ui, key: ConversationKey, close: () => void): Vi
   }
 
   async function trying(what: () => Promise<void>): Promise<void> {
-    if (reading) return;
-    reading = true;
     setText(problem, "");
     try {
       await what();
     } catch (thrown) {
       setText(problem, failureOf(thrown, words));
-    } finally {
-      reading = false;
     }
-    update();
   }
 
   function show(): void {

@@ -1,5 +1,5 @@
 import type { ConversationKey } from "./conversation.ts";
-import { h, setChildren, setText } from "./dom.ts";
+import { h, setAttribute, setChildren, setText } from "./dom.ts";
 import { dayName, dayOf } from "./format.ts";
 import { greetingView } from "./greeting_view.ts";
 import { icon } from "./icons.ts";
@@ -32,7 +32,7 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
   const nodes = new Map<string, RowNode>();
   const list = h("ol", { class: "messages" });
   const greeting = greetingView(ui, key);
-  const log = { role: "log", "aria-live": "polite", "aria-label": words.messagesWith(ui.nameOf(key)), tabindex: 0 };
+  const log = { role: "log", "aria-label": words.messagesWith(ui.nameOf(key)), tabindex: 0 };
   const scroller = h("div", { class: "scroller", "data-testid": "message-list", ...log }, greeting.node, list);
   const pillText = h("span", {});
   const pill = h(
@@ -118,7 +118,10 @@ export function messageListView(ui: Ui, key: ConversationKey): View & { toBottom
     const lacks = (low: number, high: number) => !session.directory.outOf(key) && book.lacks(key, low, high);
     const head = to === "" ? book.head(key) : 0;
     const rows = rowsOf(entries.slice(first, end), { dayOf, lacks, after, head });
+    const hadGaps = gaps.length > 0;
     gaps = rows.filter((row) => row.kind === "gap");
+    // Readers hear what is new, not what was fetched.
+    setAttribute(scroller, "aria-live", atBottom && !hadGaps && gaps.length === 0 ? "polite" : "off");
     const anchor = atBottom ? undefined : firstVisible();
     setChildren(list, rows.map(nodeOf));
     const present = new Set(rows.map((row) => row.key));
