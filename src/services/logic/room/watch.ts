@@ -38,9 +38,9 @@ export class RoomWatch implements Disposable {
     const { log, since, changed } = this.#deps;
     try {
       const { next, missed, list } = await since(this.#after);
-      this.#after = next;
       if (missed) log.info("changes of large groups were missed: who is online learns of them at its next login", {});
       for (const change of list) await changed(change);
+      this.#after = next; // not before: what failed is told again, and telling twice changes nothing
     } catch (thrown) {
       log.debug("changes of large groups could not be asked for", { error: ImError.from(thrown) });
     } finally {
