@@ -6,6 +6,7 @@ import { INBOX_GROUP, type StorePlace } from "../../tests/contract/message_place
 import { messageStoreContract } from "../../tests/contract/message_store.ts";
 import { talk } from "../../tests/contract/message_talk.ts";
 import { query, testDatabase } from "../../tests/support/postgres_server.ts";
+import { FakeClock } from "../base/fake_clock.ts";
 import { ImError } from "../base/errors.ts";
 import { migratePostgres, openPostgresStore } from "./postgres.ts";
 
@@ -18,6 +19,22 @@ if (typeof database === "string") {
   messageStoreContract("PostgreSQL", () => place(url));
   groupStoreContract("PostgreSQL", () => place(url));
   conversationStoreContract("PostgreSQL", () => place(url));
+
+  test("MessageStore/PostgreSQL: processes with the same node number do not take each other's transactions for their own", async () => {
+    const schema = `petrel_test_${process.pid}_${made++}`;
+    await migratePostgres({ url, schema });
+    const clock = new FakeClock(Date.now()); // of both: all that a name has of its own is by chance
+    await using one = await openPostgresStore({ url, schema, connections: 2, clock });
+    await using two = await openPostgresStore({ url, schema, connections: 2, clock });
+    await one.ack("kim", "nobody", "", 1);
+    await two.ack("kim", "nobody", "", 1);
+    const [{ count } = { count: 0 }] = await query<{ count: number }>(
+      url,
+      `SELECT count(DISTINCT id & 4194303)::int4 AS count FROM ${schema}.batches`,
+    );
+    expect(count).toBe(2); // a snowflake's would be its node and its place: 0 in both
+    await query(url, `DROP SCHEMA ${schema} CASCADE`);
+  });
 
   test("MessageStore/PostgreSQL: what may be stored already is not refused before it could be looked up", async () => {
     const schema = `petrel_test_${process.pid}_${made++}`;

@@ -45,7 +45,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   const { url, schema } = placeOf(options);
   const { node = 0, connections = 10, inboxGroup = 500, stallMs } = options;
   const { clock = systemClock, log = silent, fault = () => {}, metrics = new Metrics() } = options;
-  const newId = () => ids.next();
+  const newId = () => transactionName(ids.next());
   const db = new Database({ url, schema, connections, clock, log, fault, newId, stallMs });
   let ids = new Snowflake(clock, node, snowflakeAt(clock.now()));
   const times = new MonotonicNs(clock);
@@ -66,6 +66,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     await db[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+/** The millisecond of a snowflake and 22 random bits: two processes never share one, not even by a wrong node number. */
+function transactionName(id: bigint): bigint {
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return (id >> 22n << 22n) | BigInt(random >>> 10);
 }
 
 export interface MigrateOptions extends PostgresOptions {
