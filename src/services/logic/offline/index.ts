@@ -14,11 +14,17 @@ import { makeOldRows } from "../room/old_rows.ts";
 export function offlineIndex(deps: Pick<LogicDeps, "messages" | "batcher" | "clock">) {
   return async (ctx: CommandContext, request: pkt.MessageIndexReq): Promise<pkt.MessageIndexResp> => {
     if (request.messageId < 0n) throw new ImError("INVALID_BODY", "Cannot list messages: message id is negative");
-    if (!ctx.caps) await makeOldRows(deps, ctx.app, ctx.account);
     const ack = deps.batcher.ack.bind(deps.batcher);
     const { app, account, device } = ctx;
-    const range = await offlineStart({ ...deps, ack }, app, account, device, request.messageId);
-    const page = await deps.messages.entries(ctx.app, ctx.account, { ...range, direction: 0, limit: PAGES.indexes });
+    let more = !ctx.caps && await makeOldRows(deps, app, account);
+    const start = await offlineStart({ ...deps, ack }, app, account, device, request.messageId);
+    const range = { ...start, direction: 0, limit: PAGES.indexes } as const;
+    let page = await deps.messages.entries(app, account, range);
+    // An empty page ends the client's paging: it says that nothing is left, not that all rows so far are its own.
+    while (page.rows.length === 0 && more) {
+      more = await makeOldRows(deps, app, account);
+      page = await deps.messages.entries(app, account, range);
+    }
     ctx.pos = page.scannedTo;
     return {
       indexes: page.rows.map((row) => ({
