@@ -24,6 +24,8 @@ const down = (channels: string, ...metas: Plain[]): Plain[] => [
   ...metas,
 ];
 
+const GROUP = "g4wmc1rcz2m8";
+
 const push = {
   messageId: "2123884822469009408",
   type: 1,
@@ -242,6 +244,139 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     },
     "HeadsResp",
     { positions: [43, 0, 300] },
+  ),
+  logic(
+    "petrel-login-response-with-rooms",
+    { command: "login.signin", channelId: PHONE, sequence: 1, flag: 1 },
+    "LoginResp",
+    {
+      channelId: PHONE,
+      account: "ann",
+      head: 42,
+      epoch: "3f2a",
+      rooms: [{ group_id: GROUP, joined_seq: 7, head: 300 }],
+    },
+  ),
+  logic("petrel-group-talk-request", { command: "chat.group.talk", sequence: 5, dest: GROUP }, "MessageReq", {
+    type: 1,
+    body: "all hands",
+    client_msg_id: "c-2",
+  }),
+  logic("petrel-group-members-request", { command: "chat.group.members", sequence: 6 }, "GroupMembersReq", {
+    group_id: GROUP,
+    from: "9ix",
+    limit: 500,
+  }),
+  logic(
+    "petrel-group-members-response",
+    { command: "chat.group.members", channelId: PHONE, sequence: 6, flag: 1 },
+    "GroupMembersResp",
+    { members: [{ account: "bob", join_time: "1795208576" }], next: "9iy", member_count: 501 },
+  ),
+  logic(
+    "petrel-group-detail-response",
+    { command: "chat.group.detail", channelId: PHONE, sequence: 7, flag: 1 },
+    "GroupGetResp",
+    {
+      id: GROUP,
+      name: "boat",
+      owner: "ann",
+      members: [{ account: "ann", join_time: "1795208576" }],
+      created_at: "1795208576",
+      member_count: 1,
+      head: 300,
+      large: true,
+    },
+  ),
+  logic(
+    "petrel-history-request-down",
+    { command: "chat.history", sequence: 8, dest: GROUP },
+    "HistoryReq",
+    { group: true, before: 250, limit: 50 },
+  ),
+  logic("petrel-history-request-up", { command: "chat.history", sequence: 9, dest: "bob" }, "HistoryReq", {
+    after: 41,
+    limit: 50,
+  }),
+  logic(
+    "petrel-history-response",
+    { command: "chat.history", channelId: PHONE, sequence: 8, flag: 1, dest: GROUP },
+    "HistoryResp",
+    { messages: [{ ...push, seq: 249, dest: GROUP, group: true }], first: 8, head: 300 },
+  ),
+  logic("petrel-conversations-request", { command: "chat.conversations", sequence: 10 }, "ConversationsReq", {
+    limit: 100,
+  }),
+  logic(
+    "petrel-conversations-response",
+    { command: "chat.conversations", channelId: PHONE, sequence: 10, flag: 1 },
+    "ConversationsResp",
+    {
+      conversations: [
+        {
+          dest: GROUP,
+          group: true,
+          head: 300,
+          last: { ...push, seq: 300, dest: GROUP, group: true },
+          read: 298,
+          unread: 2,
+          name: "boat",
+          member_count: 501,
+          large: true,
+        },
+        { dest: "bob", head: 9, read: 9 },
+      ],
+      next: "g4wmc1rcz2m8",
+    },
+  ),
+  logic("petrel-read-request", { command: "chat.read", sequence: 11, dest: "bob" }, "ReadReq", { seq: 9 }),
+  logic(
+    "petrel-read-response",
+    { command: "chat.read", channelId: PHONE, sequence: 11, flag: 1, dest: "bob" },
+    "ReadResp",
+    { seq: 9 },
+  ),
+  logic("petrel-read-push", { command: "chat.read", channelId: PHONE, sequence: 11, flag: 2, dest: "bob" }, "ReadReq", {
+    seq: 9,
+  }),
+  logic(
+    "petrel-room-change-on-link",
+    { command: "im.room", flag: 2, meta: down(PHONE) },
+    "RoomChange",
+    { app: "kim", group_id: GROUP, joined: true, seq: 300 },
+  ),
+  logic(
+    "petrel-room-fill-request-on-link",
+    { command: "im.room.fill", sequence: 13, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "RoomFillReq",
+    { app: "kim", group_id: GROUP, after: 298, limit: 64 },
+  ),
+  logic(
+    "petrel-room-heads-request-on-link",
+    { command: "im.room.heads", sequence: 14, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "RoomHeadsReq",
+    { items: [{ app: "kim", group_id: GROUP }] },
+  ),
+  logic(
+    "petrel-room-heads-response-on-link",
+    { command: "im.room.heads", sequence: 14, flag: 1, meta: [text("dest.server", "gate01")] },
+    "RoomHeadsResp",
+    { heads: [300] },
+  ),
+  logic(
+    "petrel-room-rows-request-on-link",
+    { command: "im.room.rows", sequence: 15, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "RoomRowsReq",
+    { app: "kim", accounts: ["old1", "old2"] },
+  ),
+  logic(
+    "petrel-room-rows-response-on-link",
+    { command: "im.room.rows", sequence: 15, flag: 1, meta: [text("dest.server", "gate01")] },
+    "RoomRowsResp",
+    {
+      heads: [12, 7],
+      rows: [{ group_id: GROUP, seq: 300, pos: 12 }, { account: 1, group_id: GROUP, seq: 300, pos: 7 }],
+    },
   ),
   {
     name: "petrel-handshake",
