@@ -113,12 +113,19 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
         const app = appOf(c);
         check(isName(account), "account is not a legal name");
         check(messageId >= 0n, "message id is negative");
-        if ((await store.rooms(app, account)).length > 0) {
-          await store.makeRows(app, [account], offlineHorizon(clock), PAGES.indexes);
-        }
+        const makeRows = async () => {
+          const [made] = await store.makeRows(app, [account], offlineHorizon(clock), PAGES.indexes);
+          return (made?.rows.length ?? 0) >= PAGES.indexes;
+        };
+        let more = await makeRows(); // of large groups, also of those it has left since
         const ack = store.ack.bind(store);
         const start = await offlineStart({ clock, messages: store, ack }, app, account, "", messageId);
-        const { rows } = await store.entries(app, account, { ...start, direction: 0, limit: PAGES.indexes });
+        const read = () => store.entries(app, account, { ...start, direction: 0, limit: PAGES.indexes });
+        let { rows } = await read();
+        while (rows.length === 0 && more) { // an empty page says that nothing is left
+          more = await makeRows();
+          ({ rows } = await read());
+        }
         return {
           list: rows.map(({ messageId, direction, sendTime, peer, group }) => {
             return { messageId, direction, sendTime, accountB: peer, group };
