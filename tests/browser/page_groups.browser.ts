@@ -278,3 +278,35 @@ test("a new browser shows what was said before it came: with a person, in a grou
   await showsAll(tab, [...said[2]!.texts, "and now"]);
   expect(tab.complaints).toEqual([]);
 }, 60_000);
+
+test("an archive of the page before there were groups is taken over", async () => {
+  const [ann, bob] = stand.pair();
+  await using context = await stand.browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${stand.server.http}/health`);
+  await page.evaluate(`new Promise((resolve, reject) => {
+    const request = indexedDB.open("petrel-page:${ann}", 1);
+    request.onerror = reject;
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("entries", { keyPath: "key" }).createIndex("timeMs", "timeMs");
+      request.result.createObjectStore("read");
+    };
+    request.onsuccess = () => {
+      const tx = request.result.transaction(["entries", "read"], "readwrite");
+      const texts = { body: "from before", extra: "", sender: "${bob}", conversation: "user:${bob}", messageId: "7" };
+      tx.objectStore("entries").put({ key: "m:7", own: false, type: 1, timeMs: 1e12, seq: 1, state: "received", ...texts });
+      tx.objectStore("read").put(1, "user:${bob}");
+      tx.oncomplete = () => { request.result.close(); resolve(); };
+    };
+  })`);
+  const tab = await stand.open(context, ann, bob);
+  await tab.shows(["from before"]);
+  const id = await create(tab, "After", [bob]);
+  await tab.say("hello");
+  await tab.shows(["hello"]);
+  await tab.page.reload();
+  await tab.shows(["hello"]);
+  await unread(tab, bob, 0);
+  await unread(tab, id, 0);
+  expect([tab.complaints, await tab.part("storage-notice").isVisible()]).toEqual([[], false]);
+}, 30_000);
