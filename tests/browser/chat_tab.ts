@@ -97,4 +97,22 @@ export class ChatTab {
         JSON.stringify(shown.map(({ text }) => text)) === wanted && shown.every(({ state }) => state !== "sending"),
     );
   }
+
+  /** The list's line of a conversation. */
+  line(peer: string) {
+    return this.page.locator(`[data-testid=conversation][data-peer="${peer}"]`);
+  }
+
+  /** Waits until the list says that so many messages are unread. */
+  async unread(peer: string, count: number): Promise<void> {
+    const ask = () => this.line(peer).getAttribute("data-unread", { timeout: 1_000 }).catch(() => null);
+    await until(`${count} of ${peer} are unread`, ask, (text) => text === String(count));
+  }
+
+  /** Waits until the panel shows exactly these members, in this order. */
+  async members(wanted: readonly string[]): Promise<void> {
+    const ask = () =>
+      this.part("member").evaluateAll((nodes) => nodes.map((node) => node.getAttribute("data-account")));
+    await until(`the members are ${wanted}`, ask, (names) => names.join() === wanted.join());
+  }
 }
