@@ -81,7 +81,7 @@ export const CALL = {
   }),
   ack: call("/im/ack", rpc.AckReq, rpc.AckResp, async (store, { acks }) => {
     checkCount("acks", acks, MOST.acks);
-    for (const { app, account, device } of acks) checkNames(app, account, ...(device === "" ? [] : [device]));
+    for (const { app, account, device } of acks) checkNames([app, account, ...(device === "" ? [] : [device])]);
     const moves = acks.map(({ app, account, device, pos }) => store.ack(app, account, device, pos));
     return { positions: await Promise.all(moves) };
   }),
@@ -90,7 +90,8 @@ export const CALL = {
   })),
   createGroup: call("/im/group/create", rpc.NewGroupReq, rpc.NewGroupResp, async (store, request, nowMs) => {
     const { app, owner, name, avatar, introduction, members, key, waitMs } = request;
-    checkNames(app, owner, ...members);
+    checkNames([app, owner]);
+    checkNames(members);
     checkGroupTexts(request);
     checkKey(key);
     const texts = { app, owner, name, avatar, introduction, members };
@@ -166,7 +167,7 @@ export const CALL = {
     },
   ),
   setRead: call("/im/read", rpc.ConversationReq, rpc.ReadResp, async (store, request) => {
-    checkNames(request.app, request.account);
+    checkNames([request.app, request.account]);
     return { seq: await store.setRead(request.app, request.account, peerOfWire(request), request.seq) };
   }),
   roomChanges: call(
@@ -206,6 +207,7 @@ const NO_CONTENT: rpc.Content = { messageId: 0n, type: 0, body: "", extra: "" };
 const NO_CONVERSATION = { dest: "", isGroup: false, head: 0, read: 0, unread: 0 } as const;
 
 function changeOf({ app, group, accounts, by, waitMs }: rpc.ChangeMembersReq, nowMs: number): ChangeMembers {
-  checkNames(app, ...accounts);
+  checkNames([app]);
+  checkNames(accounts);
   return { app, group, accounts, by: by === "" ? undefined : by, startBy: startByOf(waitMs, nowMs) };
 }

@@ -7,7 +7,7 @@ import { codePoints, isName } from "../protocol/names.ts";
 export const MOST = { appends: 1_000, acks: 1_000, names: 10_000, contents: 1_000, rows: 10_000 } as const;
 
 /** @throws {ImError} INVALID_BODY */
-export function checkNames(...names: readonly string[]): void {
+export function checkNames(names: readonly string[]): void {
   for (const name of names) if (!isName(name)) throw refused(`${shown(name)} is not a legal name`);
 }
 

@@ -155,6 +155,7 @@ describe("royal's paths of KIM", () => {
   });
 
   const user = (over: object) => ({ sender: "ann", dest: "bob", message: { type: 1, body: "x" }, ...over });
+  const MILLION = Array<string>(1_000_000).fill("z");
   const WRONG: readonly [string, string, unknown, number, Ask?][] = [
     ["no message", "/api/kim/message/user", { sender: "ann", dest: "bob" }, 400],
     ["no sender", "/api/kim/message/user", user({ sender: "" }), 400],
@@ -180,6 +181,10 @@ describe("royal's paths of KIM", () => {
     ["a nameless index", "/api/kim/offline/index", {}, 400],
     ["a bad group id to read", "/api/kim/group/NOPE", undefined, 400],
     ["an unknown group to read", "/api/kim/group/1zzzzzzzzzz", undefined, 404],
+    ["the members of an unknown group", "/api/kim/group/members/1zzzzzzzzzz", undefined, 404],
+    ["a group of a million", "/api/kim/group", { owner: "o", members: MILLION }, 400],
+    ["a group of a million", "/im/group/create", { app: "kim", owner: "o", members: MILLION, waitMs: 9_000 }, 400],
+    ["a million accounts", "/im/group/join", { app: "kim", group: "GROUP", accounts: MILLION, waitMs: 9_000 }, 400],
     ["an unknown path", "/api/kim/nothing", {}, 404],
     ["an unknown call", "/im/nothing", {}, 404],
     ["a body over 16 MiB", "/api/kim/message/user", new Uint8Array((16 << 20) + 1), 413],

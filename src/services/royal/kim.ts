@@ -75,7 +75,6 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
     route("POST", "group", rpc.CreateGroupReq, rpc.CreateGroupResp, async (c, request) => {
       const { owner, members, name, avatar, introduction } = request;
       check(isName(owner) && members.every(isName), "owner or a member is not a legal name");
-      check(members.length <= MOST_MEMBERS, `members are more than ${MOST_MEMBERS}; add them page by page`);
       check(codePoints(name, GROUP_TEXT.name) <= GROUP_TEXT.name, "name is too long");
       check(codePoints(avatar, GROUP_TEXT.avatar) <= GROUP_TEXT.avatar, "avatar is too long");
       check(codePoints(introduction, GROUP_TEXT.introduction) <= GROUP_TEXT.introduction, "introduction is too long");
@@ -84,7 +83,7 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
     }),
     route("GET", "group/:id", EMPTY, rpc.GetGroupResp, async (c) => {
       const group = await store.group(appOf(c), groupId(c.req.param("id") ?? ""));
-      if (!group) throw new ImError("NO_DESTINATION", "Cannot read group: there is no such group");
+      if (!group) throw noGroup();
       const { id, name, avatar, introduction, owner, createdAt } = group;
       return { id, name, avatar, introduction, owner, createdAt: BigInt(createdAt) };
     }),
@@ -92,6 +91,7 @@ export function kimRoutes(store: ImStore, clock: Clock, changes: RoomChanges): r
     route("DELETE", "group/member", rpc.QuitGroupReq, EMPTY, change("quit")),
     route("GET", "group/members/:id", EMPTY, rpc.GroupMembersResp, async (c) => {
       const id = groupId(c.req.param("id") ?? "");
+      if (!await store.group(appOf(c), id)) throw noGroup();
       const users: rpc.Member[] = [];
       let from: string | undefined;
       do {
@@ -164,6 +164,10 @@ function appOf(c: Context<KimEnv>): string {
 function groupId(id: string): string {
   check(fromBase36(id) !== undefined, "group id is not base 36");
   return id;
+}
+
+function noGroup(): ImError {
+  return new ImError("NO_DESTINATION", "Cannot read group: there is no such group");
 }
 
 /** @throws {ImError} INVALID_BODY */
