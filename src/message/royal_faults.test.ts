@@ -128,6 +128,7 @@ describe("a store behind HTTP", () => {
 
   test.each([
     ["stops", () => problem("CLOSED", 503)],
+    ["says what nobody can read", () => protobuf(Uint8Array.of(0x0a, 0xff))],
     ["is behind a proxy that gave up", () => new Response("<html>", { status: 504 })],
   ])("that %s is asked again until there is an answer", async (_what, answer) => {
     let answers: Answer = answer;

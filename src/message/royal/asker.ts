@@ -202,9 +202,9 @@ export class Asker implements AsyncDisposable {
       this.#attempts.delete(attempt);
     }
     const ours = response.headers.get("content-type")?.startsWith(TYPE) === true;
-    if (response.ok && ours) return decodeAs("protobuf", call.response, answer);
+    if (response.ok && ours) return readable(() => decodeAs("protobuf", call.response, answer));
     if (!ours) throw new NoAnswer(`HTTP status ${response.status}`, response.status !== 401);
-    const { code, message } = decodeAs("protobuf", rpc.ErrorBody, answer);
+    const { code, message } = readable(() => decodeAs("protobuf", rpc.ErrorBody, answer));
     if (response.status === 401) throw new NoAnswer(message, false);
     if (code === "CLOSED") throw new NoAnswer(message, true); // another one may be there soon
     throw errorOf(code, message);
@@ -218,6 +218,15 @@ class NoAnswer extends Error {
   constructor(message: string, arrived: boolean) {
     super(message);
     this.arrived = arrived;
+  }
+}
+
+/** Bytes that cannot be read say nothing about what became of the request. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw new NoAnswer(`its answer cannot be read: ${words(thrown)}`, true);
   }
 }
 
