@@ -19,7 +19,7 @@ const HEADS_AT_ONCE = 1_000;
 
 /**
  * What the sequencers of a gateway's channels need: writing, filling holes from the store, and, once a second, the
- * heads of channels that pinged, so that a lost tail is noticed too.
+ * heads of channels that pinged, so that a lost tail is noticed too, and a database that was put back.
  */
 export class CatchUp implements SequencerPort<ClientChannel> {
   readonly #asks: Asks;
@@ -45,6 +45,10 @@ export class CatchUp implements SequencerPort<ClientChannel> {
 
   giveUp(channel: ClientChannel): void {
     channel.agent.close(CLOSE.OVERLOAD);
+  }
+
+  below(channel: ClientChannel): void {
+    this.pinged(channel);
   }
 
   wait(channel: ClientChannel): void {
@@ -108,14 +112,24 @@ export class CatchUp implements SequencerPort<ClientChannel> {
 
   #askHeads(link: Uplink, channels: readonly ClientChannel[]): void {
     const items = channels.map(({ app, account, id }) => ({ app, account, channelId: id }));
+    const cursors = channels.map(({ sequencer }) => sequencer.cursor);
     this.#asks.ask(link, "im.heads", encodeBody(pkt.HeadsReq, { items }), (answer) => {
       const found = decoded(pkt.HeadsResp, answer);
       if (found instanceof ImError) return; // asked again with the next ping
       const { positions } = found;
       channels.forEach((channel, at) => {
-        if (channel.state === "open") channel.sequencer.head(positions[at] ?? 0);
+        const head = positions[at];
+        if (channel.state !== "open" || head === undefined) return;
+        if (head >= cursors[at]!) channel.sequencer.head(head);
+        else this.#putBack(channel, head);
       });
     });
+  }
+
+  /** The inbox ends before what this channel was sent: the database is an older copy, and a login reads it anew. */
+  #putBack(channel: ClientChannel, head: number): void {
+    this.#log.warn("inbox was put back", { channelId: channel.id, sent: channel.sequencer.cursor, head });
+    channel.agent.close(CLOSE.INTERNAL);
   }
 
   #filled(channel: ClientChannel, after: number, answer: Downward | ImError): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { decodeBody } from "../../protocol/bodies.ts";
+import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../protocol/header.ts";
@@ -75,6 +75,23 @@ describe("requests", () => {
     const ask = bench.logic.up.at(-1)!;
     expect(ask.header.command).toBe("im.heads");
     expect(decodeBody(pkt.HeadsReq, ask.body).items.map((item) => item.account).sort()).toEqual(["ann", "bob"]);
+  });
+
+  test("an inbox that ends before what was sent was put back: the client has to come again, and soon", () => {
+    const bench = new Bench();
+    const [ann, bob] = [new Wire(), new Wire()];
+    const ours = { meta: [textMeta(META.CAPS, "1")] };
+    const channel = bench.login(ann, 5, ours);
+    const other = bench.login(bob, 5, ours, "bob");
+    for (const [one, pos] of [[channel, 3], [other, 5]] as const) bench.push(one, pos); // nobody pinged
+    bench.clock.advance(1_100);
+    const ask = bench.logic.up.at(-1)!;
+    const { items } = decodeBody(pkt.HeadsReq, ask.body);
+    expect(items.map(({ account }) => account)).toEqual(["ann", "bob"]);
+    bench.push(other, 6); // while it was asked: no sign of anything
+    bench.reply(ask, 0, 0, encodeBody(pkt.HeadsResp, { positions: [3, 5] }));
+    expect(ann.closed).toEqual(CLOSE.INTERNAL);
+    expect(bob.closed).toBeUndefined();
   });
 
   test("unanswered requests over 256 KiB stop the reading, answers start it again", () => {

@@ -7,6 +7,8 @@ export interface SequencerPort<C> {
   fill(channel: C, after: number, upTo: number): void;
   /** An old client has no index and cannot have one now: going live would leave a hole behind its next ack. */
   giveUp(channel: C): void;
+  /** A push came that is not above the cursor: it was filled already, or the inbox was put back to an older state. */
+  below?(channel: C): void;
   /** The channel waits for a deadline: call `expire` when `deadlineMs` has passed. */
   wait(channel: C): void;
 }
@@ -157,7 +159,7 @@ export class Sequencer<C> {
       return;
     }
     if (this.#state === "live") {
-      if (pos <= this.cursor) return;
+      if (pos <= this.cursor) return this.#port.below?.(this.#channel);
       if (pos === this.cursor + 1) {
         this.cursor = pos;
         this.#port.write(this.#channel, packet, pos);
