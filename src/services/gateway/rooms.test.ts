@@ -140,6 +140,19 @@ describe("heads", () => {
     expect(ann.seqs()).toEqual([1, 2]);
   });
 
+  test("below what was sent are those of an older copy of the store: everybody has to come again, and soon", () => {
+    const bench = new RoomsBench();
+    const clients = [true, false].map((ours) => bench.client(`client${ours}`, ours, [{ group: GROUP, seq: 0 }]));
+    for (let i = 0; i < 5; i++) bench.say();
+    bench.settle();
+    const closed = () => clients.map(({ wire }) => wire.closed);
+    expect(closed()).toEqual([undefined, undefined]);
+    bench.log(GROUP).length = 2;
+    bench.say();
+    bench.settle(1_500); // nobody pinged
+    expect(closed()).toEqual([CLOSE.INTERNAL, CLOSE.INTERNAL]);
+  });
+
   test("are asked for when any link is lost or found: pushes may have been on it", () => {
     const bench = new RoomsBench({}, ["chat1", "chat2"]);
     const clients = ["ann", "bea", "cat", "dan", "eve", "fay"].map((name) => bench.loggingIn(name, true));

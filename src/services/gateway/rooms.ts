@@ -180,6 +180,10 @@ export class Rooms implements SequencerPort<Room> {
     // Only for old clients' indexes, which rooms have none of.
   }
 
+  below(room: Room): void {
+    this.#pinged.add(room);
+  }
+
   wait(room: Room): void {
     this.#waiting.add(room);
   }
@@ -330,14 +334,23 @@ export class Rooms implements SequencerPort<Room> {
 
   #askHeads(link: Uplink, rooms: readonly Room[]): void {
     const items = rooms.map(({ app, group }) => ({ app, groupId: group }));
+    const cursors = rooms.map(({ sequencer }) => sequencer.cursor);
     this.#asks.ask(link, "im.room.heads", encodeBody(pkt.RoomHeadsReq, { items }), (answer) => {
       const found = decoded(pkt.RoomHeadsResp, answer);
       if (found instanceof ImError) return; // asked again with the next ping
       rooms.forEach((room, at) => {
-        if (this.#isHere(room)) room.sequencer.head(found.heads[at] ?? 0);
+        const head = found.heads[at];
+        if (head === undefined || !this.#isHere(room)) return;
+        if (head >= cursors[at]!) room.sequencer.head(head);
+        else putBack(room);
       });
     });
   }
+}
+
+/** The group ends before what its channels were sent: the store is an older copy, and a login reads it anew. */
+function putBack({ ours, late, old }: Room): void {
+  for (const channel of [...ours.keys(), ...late.keys(), ...old]) channel.agent.close(CLOSE.INTERNAL);
 }
 
 /** A client that is behind with reading gets no more before there is room again. */
