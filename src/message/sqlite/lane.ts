@@ -24,6 +24,9 @@ export interface LaneOptions {
   readonly stopped: (why: Error) => void;
 }
 
+/** Requests in one message to a thread; the replies come in one message, so the first waits for the last. */
+const GATHERED = 16;
+
 /** @throws {ImError} CONFIG */
 export function openLane(settings: Settings, options: LaneOptions): Promise<Lane> {
   return options.threads ? WorkerLane.open(settings, options.stopped) : InlineLane.open(settings, options);
@@ -34,16 +37,25 @@ interface Waiting {
   readonly reject: (error: ImError) => void;
 }
 
+/**
+ * A message to a thread costs more than most reads: what one turn asks of a reader travels together, and so do the
+ * answers. A writer's requests are gathered before they come here, and its answers must not wait for a commit that
+ * follows them.
+ */
 class WorkerLane implements Lane {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   readonly #stopped: (why: Error) => void;
   /** Oldest first: replies come in the order of requests. */
   readonly #waiting: Waiting[] = [];
+  /** How many requests travel together at most. */
+  readonly #most: number;
+  /** Made in this turn, to be sent at its end. */
+  #gathered: ArrayBuffer[] = [];
   readonly #closed = Promise.withResolvers<void>();
   #state: "opening" | "open" | "stopped" | "closing" = "opening";
 
   static async open(settings: Settings, stopped: (why: Error) => void): Promise<Lane> {
-    const lane = new WorkerLane(stopped);
+    const lane = new WorkerLane(settings.role === "reader" ? GATHERED : 1, stopped);
     try {
       await lane.#first(settings);
       lane.#state = "open";
@@ -54,7 +66,8 @@ class WorkerLane implements Lane {
     }
   }
 
-  private constructor(stopped: (why: Error) => void) {
+  private constructor(most: number, stopped: (why: Error) => void) {
+    this.#most = most;
     this.#stopped = stopped;
     this.#worker.onmessage = (event: MessageEvent<unknown>) => this.#received(event.data);
     this.#worker.onerror = (event: ErrorEvent) => {
@@ -67,13 +80,15 @@ class WorkerLane implements Lane {
     if (this.#state !== "open") return Promise.reject(refusal(this.#state));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(request.buffer, [request.buffer]);
+      if (this.#gathered.push(request.buffer) === this.#most) this.#send();
+      else if (this.#gathered.length === 1) queueMicrotask(() => this.#send());
     });
   }
 
   async close(): Promise<void> {
     if (this.#state === "open") {
       this.#state = "closing";
+      this.#send();
       this.#worker.postMessage(null);
       await this.#closed.promise;
     }
@@ -87,8 +102,19 @@ class WorkerLane implements Lane {
     });
   }
 
+  #send(): void {
+    const requests = this.#gathered;
+    if (requests.length === 0) return;
+    this.#gathered = [];
+    this.#worker.postMessage(requests, requests);
+  }
+
   #received(data: unknown): void {
-    if (!(data instanceof ArrayBuffer)) return this.#closed.resolve();
+    if (!Array.isArray(data)) return this.#closed.resolve();
+    for (const one of data) if (one instanceof ArrayBuffer) this.#answered(one);
+  }
+
+  #answered(data: ArrayBuffer): void {
     const reply = new Unpacker(data);
     const kind = reply.u8();
     if (kind === REPLY.fatal) return this.#stop(readError(reply));

@@ -1,16 +1,20 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { MonotonicNs } from "../../base/monotonic_ns.ts";
 import type { MadeRows } from "../group_store.ts";
 import { headOf, type Log, type Logs } from "./logs.ts";
-import { big, int, text } from "./rows.ts";
+import { type RoomEntry, RoomMessages, type RoomRange } from "./room_messages.ts";
+import { int } from "./rows.ts";
 import { KIND } from "./schema.ts";
-import { lastBefore, NEAREST } from "./since.ts";
 import type { Flushed, Tail } from "./tail.ts";
+
+/** Rows that one statement inserts: a statement costs more than a row. */
+const ROWS_PER_INSERT = 8;
+const COLUMNS = 8;
 
 /** A time in which an account was in a large group, as far as it has no rows yet. */
 interface Window {
   readonly group: number;
-  readonly name: string;
+  readonly room: RoomRange;
   readonly joinedSeq: number;
   /** Messages in (from, upTo] have no rows and were not passed over. */
   readonly from: number;
@@ -20,112 +24,147 @@ interface Window {
 
 interface Candidate {
   readonly window: Window;
-  readonly seq: number;
-  readonly message: bigint;
-  readonly sender: number;
-  readonly sendTime: bigint;
+  readonly entry: RoomEntry;
 }
 
-/** Inbox rows for messages of large groups, made when an old client first needs them. */
+/** Windows of one group that are filled up to the same seq. */
+interface Filled {
+  readonly group: number;
+  readonly filled: number;
+  /** Account and its joining. */
+  readonly of: [account: number, joinedSeq: number][];
+}
+
+/**
+ * Inbox rows for messages of large groups, made when an old client first needs them: of many accounts at once, which
+ * mostly lack the same messages. So windows are read, rows written and windows closed for all of them together.
+ */
 export class RoomRows {
   readonly #logs: Logs;
   readonly #tail: Tail;
   readonly #times: MonotonicNs;
+  readonly #messages: RoomMessages;
   readonly #selectWindows: StatementSync;
-  readonly #selectRows: StatementSync;
-  readonly #selectLast: StatementSync;
-  readonly #nearest: StatementSync;
-  readonly #insertEntry: StatementSync;
+  /** At index n - 1: inserts n rows. */
+  readonly #insertEntries: readonly StatementSync[];
   readonly #fill: StatementSync;
 
   constructor(db: DatabaseSync, logs: Logs, tail: Tail, times: MonotonicNs) {
     this.#logs = logs;
     this.#tail = tail;
     this.#times = times;
+    this.#messages = new RoomMessages(db, tail);
     this.#selectWindows = db.prepare(
-      `SELECT grp, logs.name, joined_seq, left_seq, max(filled, large_from) AS start, filled FROM conversations AS line
-       JOIN groups ON groups.id = conversation JOIN logs ON logs.id = conversation
-       JOIN group_members AS member ON grp = conversation AND member.account = line.account
-       WHERE line.account = ? AND peer IS NULL AND large_from IS NOT NULL`,
+      `SELECT line.account AS account, grp, joined_seq, left_seq, max(filled, large_from) AS start
+       FROM json_each(?) AS asked
+       CROSS JOIN conversations AS line ON line.account = asked.value
+       CROSS JOIN groups ON groups.id = conversation
+       CROSS JOIN group_members AS member ON grp = conversation AND member.account = line.account
+       WHERE peer IS NULL AND large_from IS NOT NULL`,
     );
-    this.#selectRows = db.prepare(
-      "SELECT pos, message, peer, send_time FROM entries WHERE log = ? AND pos > ? AND pos <= ? ORDER BY pos LIMIT ?",
+    this.#insertEntries = Array.from({ length: ROWS_PER_INSERT }, (_, i) =>
+      db.prepare(
+        `INSERT INTO entries (log, pos, message, direction, peer, grp, send_time, sent) VALUES ${
+          Array(i + 1).fill("(?, ?, ?, ?, ?, ?, ?, ?)").join(", ")
+        }`,
+      ));
+    this.#fill = db.prepare(
+      `UPDATE group_members SET filled = ? WHERE grp = ? AND (account, joined_seq) IN
+       (SELECT value ->> 0, value ->> 1 FROM json_each(?))`,
     );
-    this.#selectRows.setReadBigInts(true);
-    this.#selectLast = db.prepare("SELECT pos FROM entries WHERE log = ? ORDER BY pos DESC LIMIT 1");
-    this.#nearest = db.prepare(NEAREST);
-    this.#nearest.setReadBigInts(true);
-    this.#insertEntry = db.prepare(
-      `INSERT INTO entries (log, pos, message, direction, peer, grp, send_time, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    this.#fill = db.prepare("UPDATE group_members SET filled = ? WHERE grp = ? AND account = ? AND joined_seq = ?");
   }
 
-  /** Makes at most `most` rows for one account and gives them with the head. `begin`: before something is written. */
-  make(app: string, account: string, since: bigint, most: number, flushed: Flushed, begin: () => void): MadeRows {
-    const log = this.#logs.find(app, KIND.account, account);
-    if (!log) return { head: 0, rows: [] };
-    const windows = this.#windows(log.id);
-    const rows = windows.flatMap((window) => this.#candidates(window, since, most));
-    rows.sort((a, b) => a.message < b.message ? -1 : 1);
-    rows.length = Math.min(rows.length, most);
-    for (const one of rows) one.window.filled = one.seq;
-    const moved = windows.filter((one) => one.filled > one.from);
-    if (moved.length === 0) return { head: headOf(log), rows: [] };
-    begin();
-    const made = this.#write(log, rows, flushed);
-    for (const one of moved) {
-      this.#fill.run(one.filled, one.group, log.id, one.joinedSeq);
-    }
-    return { head: headOf(log), rows: made };
+  /** Makes at most `most` rows for each account and gives them with the head. `begin`: before something is written. */
+  make(
+    app: string,
+    accounts: readonly string[],
+    since: bigint,
+    most: number,
+    flushed: Flushed,
+    begin: () => void,
+  ): MadeRows[] {
+    // Each once: where memory is small, finding one may forget another, and two objects would stand for it.
+    const logs = new Map([...new Set(accounts)].map((one) => [one, this.#logs.find(app, KIND.account, one)]));
+    const windows = this.#windows([...logs.values()], since);
+    const values: SQLInputValue[] = [];
+    const filled = new Map<string, Filled>();
+    const made = accounts.map((account): MadeRows => {
+      const log = logs.get(account);
+      const own = log && windows.get(log.id);
+      if (!log || !own) return { head: log ? headOf(log) : 0, rows: [] };
+      windows.delete(log.id); // an account that is named once more has its rows
+      const rows = candidates(own, most);
+      const moved = own.filter((one) => one.filled > one.from);
+      if (moved.length === 0) return { head: headOf(log), rows: [] };
+      begin();
+      this.#tail.write(log, flushed); // rows of a log are written in order
+      const first = log.written + 1;
+      for (const one of rows) this.#add(values, log, one);
+      for (const one of moved) note(filled, log, one);
+      return { head: headOf(log), rows: rows.map(({ window, entry }, i) => shown(window, entry, first + i)) };
+    });
+    this.#insert(values);
+    for (const { group, filled: seq, of } of filled.values()) this.#fill.run(seq, group, JSON.stringify(of));
+    for (const { rows } of made) flushed.rows += rows.length;
+    return made;
   }
 
-  #windows(account: number): Window[] {
-    return this.#selectWindows.all(account).map((row) => {
-      const group = int(row, "grp"), name = text(row, "name"), from = int(row, "start");
-      const head = this.#headOf(group);
-      const upTo = row["left_seq"] === null ? head : Math.min(head, int(row, "left_seq"));
-      return { group, name, joinedSeq: int(row, "joined_seq"), from, upTo, filled: from };
-    }).filter(({ from, upTo }) => from < upTo);
-  }
-
-  #headOf(group: number): number {
-    const waiting = this.#tail.waiting(group);
-    if (waiting) return headOf(waiting);
-    const last = this.#selectLast.get(group);
-    return last ? int(last, "pos") : 0;
-  }
-
-  #candidates(window: Window, since: bigint, most: number): Candidate[] {
-    const { group, upTo } = window;
-    const waiting = this.#tail.waiting(group);
-    const written = waiting ? waiting.written : upTo;
-    window.filled = lastBefore(this.#nearest, group, since, window.from, Math.min(written, upTo));
-    const found = this.#selectRows.all(group, window.filled, upTo, most).map((row): Candidate => ({
-      window,
-      seq: int(row, "pos"),
-      message: big(row, "message"),
-      sender: int(row, "peer"),
-      sendTime: big(row, "send_time"),
-    }));
-    for (const one of waiting?.waiting ?? []) {
-      if (one.seq <= window.filled || one.seq > upTo) continue;
-      if (one.sendTime < since) window.filled = one.seq;
-      else if (found.length < most) {
-        found.push({ window, seq: one.seq, message: one.id, sender: one.sender, sendTime: one.sendTime });
-      }
+  /** By account. */
+  #windows(logs: readonly (Log | undefined)[], since: bigint): Map<number, Window[]> {
+    const ids = logs.flatMap((log) => log ? [log.id] : []);
+    const rooms = new Map<number, RoomRange>(), found = new Map<number, Window[]>();
+    for (const row of this.#selectWindows.all(JSON.stringify(ids))) {
+      const account = int(row, "account"), group = int(row, "grp"), from = int(row, "start");
+      let room = rooms.get(group);
+      if (!room) rooms.set(group, room = this.#messages.of(group, since));
+      const upTo = row["left_seq"] === null ? room.head : Math.min(room.head, int(row, "left_seq"));
+      if (from >= upTo) continue;
+      const window = { group, room, joinedSeq: int(row, "joined_seq"), from, upTo, filled: from };
+      const own = found.get(account);
+      if (own) own.push(window);
+      else found.set(account, [window]);
     }
     return found;
   }
 
-  #write(log: Log, rows: readonly Candidate[], flushed: Flushed): MadeRows["rows"] {
-    this.#tail.write(log, flushed); // rows of a log are written in order
-    for (const { window, message, sender, sendTime } of rows) {
-      const own = sender === log.id ? 1 : 0;
-      this.#insertEntry.run(log.id, ++log.written, message, own, sender, window.group, this.#times.next(), sendTime);
-    }
-    flushed.rows += rows.length;
-    const first = log.written - rows.length + 1;
-    return rows.map(({ window, seq }, i) => ({ group: window.name, seq, pos: first + i }));
+  /** The next row of that log. hot: per account and message */
+  #add(values: SQLInputValue[], log: Log, { window, entry }: Candidate): void {
+    const { message, sender, sendTime } = entry;
+    const own = sender === log.id ? 1 : 0;
+    values.push(log.id, ++log.written, message, own, sender, window.group, this.#times.next(), sendTime);
+    if (values.length === COLUMNS * ROWS_PER_INSERT) this.#insert(values);
   }
+
+  #insert(values: SQLInputValue[]): void {
+    if (values.length === 0) return;
+    this.#insertEntries[values.length / COLUMNS - 1]!.run(...values);
+    values.length = 0;
+  }
+}
+
+/** The messages of these windows in the order they were stored; says in the windows how far they are filled then. */
+function candidates(windows: readonly Window[], most: number): Candidate[] {
+  const found: Candidate[] = [];
+  for (const window of windows) {
+    const { room, from, upTo } = window;
+    window.filled = room.passedOver(from, upTo);
+    for (const entry of room.entries(window.filled, upTo, most)) found.push({ window, entry });
+  }
+  if (windows.length > 1) {
+    found.sort((a, b) => a.entry.message < b.entry.message ? -1 : 1);
+    if (found.length > most) found.length = most;
+  }
+  for (const { window, entry } of found) window.filled = entry.seq;
+  return found;
+}
+
+function note(all: Map<string, Filled>, log: Log, { group, filled, joinedSeq }: Window): void {
+  const key = `${group} ${filled}`;
+  const same = all.get(key);
+  if (same) same.of.push([log.id, joinedSeq]);
+  else all.set(key, { group, filled, of: [[log.id, joinedSeq]] });
+}
+
+function shown({ room }: Window, { seq }: RoomEntry, pos: number): MadeRows["rows"][number] {
+  return { group: room.name, seq, pos };
 }

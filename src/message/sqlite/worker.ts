@@ -6,32 +6,37 @@ import { Packer, Unpacker } from "./wire.ts";
 
 /** What a Worker's global object offers; both runtimes have it, the shared types do not. */
 interface Scope {
-  postMessage(message: ArrayBuffer | null, transfer: ArrayBuffer[]): void;
+  postMessage(message: readonly ArrayBuffer[] | null, transfer: ArrayBuffer[]): void;
   addEventListener(kind: "message", listen: (event: { readonly data: unknown }) => void): void;
 }
 
 /**
- * One thread of the store. First message: Settings. Then requests, each answered in order. `null`: close, answered
+ * One thread of the store. First message: Settings. Then lists of requests, each answered by the list of their replies. `null`: close, answered
  * with `null`.
  */
 function serve(scope: Scope): void {
   let role: Role | undefined;
-  const send = (reply: Packer) => scope.postMessage(reply.buffer, [reply.buffer]);
+  const send = (replies: ArrayBuffer[]) => scope.postMessage(replies, replies);
   scope.addEventListener("message", ({ data }) => {
     if (data === null) {
       role?.[Symbol.dispose]();
       scope.postMessage(null, []);
-    } else if (!(data instanceof ArrayBuffer)) {
+    } else if (!Array.isArray(data)) {
       try {
         role = openRole(data as Settings, systemClock); // sent by lane.ts of this build
-        send(opened());
+        send([opened().buffer]);
       } catch (thrown) {
-        send(failure(thrown, REPLY.error));
+        send([failure(thrown, REPLY.error).buffer]);
       }
-    } else if (role) {
-      const { reply, stopped } = answer(role, new Unpacker(data));
-      if (stopped) role = undefined;
-      send(reply);
+    } else {
+      const replies: ArrayBuffer[] = [];
+      for (const request of data as ArrayBuffer[]) { // sent by lane.ts of this build
+        if (!role) break;
+        const { reply, stopped } = answer(role, new Unpacker(request));
+        if (stopped) role = undefined;
+        replies.push(reply.buffer);
+      }
+      if (replies.length > 0) send(replies);
     }
   });
 }

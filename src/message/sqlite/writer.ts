@@ -208,8 +208,7 @@ export class Writer implements Disposable {
   }
 
   #makeRows({ app, accounts, since, most }: MakeRowsOp) {
-    const from = BigInt(since), flushed = this.#flushed;
-    return accounts.map((account) => this.#rooms.make(app, account, from, most, flushed, this.#begin));
+    return this.#rooms.make(app, accounts, BigInt(since), most, this.#flushed, this.#begin);
   }
 
   #ack(ack: Ack): number | ImError {

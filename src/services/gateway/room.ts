@@ -39,6 +39,8 @@ export class Room {
   makingRows = false;
   /** Rows are to be made once more: a message or a client came meanwhile, or they could not be had. */
   rowsDue = false;
+  /** Monotonic ms when rows were last asked for. */
+  rowsAskedMs = -Infinity;
 
   constructor(app: string, group: string, port: SequencerPort<Room>) {
     this.app = app;

@@ -54,6 +54,41 @@ describe("old clients in a room", () => {
     expect(old[0]!.seqs()).toEqual(upTo(21));
   });
 
+  test("who are many are asked for ten times a second at most, and nothing they are sent is missing", () => {
+    const { bench, old } = withOld(200);
+    let asked = 0;
+    for (let i = 0; i < 100; i++) { // two seconds of a message every 20 ms
+      bench.say();
+      asked += bench.asked("im.room.rows").length;
+      bench.serve();
+      bench.clock.advance(20);
+    }
+    expect(asked).toBeGreaterThan(10);
+    expect(asked).toBeLessThan(22);
+    bench.settle(200);
+    for (const one of old) expect(one.seqs()).toEqual(upTo(100));
+  });
+
+  test("who are many wait for the next question although nothing more is said", () => {
+    const { bench, old } = withOld(200);
+    bench.say();
+    bench.serve();
+    bench.say();
+    bench.serve();
+    expect(old[0]!.seqs()).toEqual([1]);
+    bench.settle(200);
+    expect(old[0]!.seqs()).toEqual([1, 2]);
+  });
+
+  test("who are few are asked for with each message", () => {
+    const { bench, old } = withOld(10);
+    for (let i = 0; i < 5; i++) {
+      bench.say();
+      bench.serve();
+    }
+    expect(old[0]!.seqs()).toEqual(upTo(5));
+  });
+
   test("keep the order of their inbox, whatever else is in it", () => {
     const { bench, old: [ann] } = withOld(1);
     bench.say();

@@ -8,6 +8,8 @@ import type { Room, RoomMessage } from "./room.ts";
 
 /** Accounts in one question. */
 const ACCOUNTS_AT_ONCE = 500;
+/** A room with so many old clients asks at most so often: a question costs each of them a row, however many it makes. */
+const MANY_OLD = 50, PACE_MS = 100;
 
 /**
  * Old clients know inbox positions only. Before a room's message is written to them their rows are asked for, all old
@@ -20,6 +22,8 @@ export class RoomRows {
   readonly #roomOf: (app: string, group: string) => Room | undefined;
   /** Rooms whose old clients may lack rows. */
   readonly #due = new Set<Room>();
+  /** Those that ask when it is time: they asked a moment ago. */
+  readonly #paced = new Set<Room>();
 
   constructor(asks: Asks, clock: Clock, roomOf: (app: string, group: string) => Room | undefined) {
     this.#asks = asks;
@@ -33,12 +37,24 @@ export class RoomRows {
     this.make(room);
   }
 
-  /** One question a room is under way; what comes meanwhile is asked for after it. */
+  /** One question a room is under way; what comes meanwhile is asked for after it, of many old clients a little later. */
   make(room: Room): void {
     if (room.old.size === 0) return this.forget(room);
     this.#due.add(room);
     room.rowsDue = true;
-    if (!room.makingRows) this.#make(room);
+    if (room.makingRows) return;
+    const now = this.#clock.mono();
+    if (room.old.size >= MANY_OLD && now < room.rowsAskedMs + PACE_MS) this.#paced.add(room);
+    else this.#make(room, now);
+  }
+
+  /** Asks what had to wait. Called with the gateway's tick. */
+  expire(nowMs: number): void {
+    for (const room of this.#paced) {
+      if (nowMs < room.rowsAskedMs + PACE_MS) continue;
+      this.#paced.delete(room);
+      this.make(room);
+    }
   }
 
   /** Tries again what could not be had. Called once a second. */
@@ -53,11 +69,14 @@ export class RoomRows {
 
   forget(room: Room): void {
     this.#due.delete(room);
+    this.#paced.delete(room);
   }
 
-  #make(room: Room): void {
+  #make(room: Room, now: number): void {
+    this.#paced.delete(room);
     room.makingRows = true;
     room.rowsDue = false;
+    room.rowsAskedMs = now;
     const channels = channelsOf(room);
     const accounts = [...channels.keys()];
     let left = Math.ceil(accounts.length / ACCOUNTS_AT_ONCE);
@@ -68,7 +87,7 @@ export class RoomRows {
         if (--left > 0) return;
         room.makingRows = false;
         if (failed) return; // again in a second, or with the next message
-        if (room.rowsDue && room.old.size > 0) this.#make(room);
+        if (room.rowsDue) this.make(room);
         else this.#due.delete(room);
       });
     }

@@ -138,6 +138,7 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   expire(nowMs: number): void {
+    this.#rows.expire(nowMs);
     for (const room of this.#waiting) {
       if (room.sequencer.deadlineMs > nowMs && room.sequencer.deadlineMs !== Infinity) continue;
       this.#waiting.delete(room);
