@@ -29,7 +29,7 @@ const GATHERED = 16;
 
 /** @throws {ImError} CONFIG */
 export function openLane(settings: Settings, options: LaneOptions): Promise<Lane> {
-  return options.threads ? WorkerLane.open(settings, options.stopped) : InlineLane.open(settings, options);
+  return options.threads ? WorkerLane.open(settings, options) : InlineLane.open(settings, options);
 }
 
 interface Waiting {
@@ -38,24 +38,25 @@ interface Waiting {
 }
 
 /**
- * A message to a thread costs more than most reads: what one turn asks of a reader travels together, and so do the
- * answers. A writer's requests are gathered before they come here, and its answers must not wait for a commit that
- * follows them.
+ * A message to a thread costs more than most reads, for it wakes the thread: what one tick asks of a reader travels
+ * together, and so do the answers. A writer's requests are gathered before they come here, and its answers must not
+ * wait for a commit that follows them.
  */
 class WorkerLane implements Lane {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   readonly #stopped: (why: Error) => void;
+  readonly #clock: Clock;
   /** Oldest first: replies come in the order of requests. */
   readonly #waiting: Waiting[] = [];
   /** How many requests travel together at most. */
   readonly #most: number;
-  /** Made in this turn, to be sent at its end. */
+  /** Made in this tick, to be sent at its end. */
   #gathered: ArrayBuffer[] = [];
   readonly #closed = Promise.withResolvers<void>();
   #state: "opening" | "open" | "stopped" | "closing" = "opening";
 
-  static async open(settings: Settings, stopped: (why: Error) => void): Promise<Lane> {
-    const lane = new WorkerLane(settings.role === "reader" ? GATHERED : 1, stopped);
+  static async open(settings: Settings, options: LaneOptions): Promise<Lane> {
+    const lane = new WorkerLane(settings.role === "reader" ? GATHERED : 1, options);
     try {
       await lane.#first(settings);
       lane.#state = "open";
@@ -66,8 +67,9 @@ class WorkerLane implements Lane {
     }
   }
 
-  private constructor(most: number, stopped: (why: Error) => void) {
+  private constructor(most: number, { clock, stopped }: LaneOptions) {
     this.#most = most;
+    this.#clock = clock;
     this.#stopped = stopped;
     this.#worker.onmessage = (event: MessageEvent<unknown>) => this.#received(event.data);
     this.#worker.onerror = (event: ErrorEvent) => {
@@ -81,7 +83,7 @@ class WorkerLane implements Lane {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       if (this.#gathered.push(request.buffer) === this.#most) this.#send();
-      else if (this.#gathered.length === 1) queueMicrotask(() => this.#send());
+      else if (this.#gathered.length === 1) this.#clock.endOfTick(() => this.#send());
     });
   }
 

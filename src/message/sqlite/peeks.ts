@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { InboxRange } from "../message_store.ts";
 import { closed } from "./job_queue.ts";
 import type { Lane } from "./lane.ts";
@@ -17,14 +18,16 @@ interface WaitingPeek {
   readonly reject: (error: unknown) => void;
 }
 
-/** Looks into the writer's memory, those of one turn together. */
+/** Looks into the writer's memory, those of one tick together. */
 export class Peeks {
   readonly #writer: Lane;
+  readonly #clock: Clock;
   #waiting: WaitingPeek[] = [];
   #closed = false;
 
-  constructor(writer: Lane) {
+  constructor(writer: Lane, clock: Clock) {
     this.#writer = writer;
+    this.#clock = clock;
   }
 
   /** What waits of a log, as far as it is in the range; undefined: the database has all there is. */
@@ -32,13 +35,14 @@ export class Peeks {
     if (this.#closed) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ app, kind, name, range, resolve, reject });
-      if (this.#waiting.length === 1) queueMicrotask(() => this.#send());
+      if (this.#waiting.length === 1) this.#clock.endOfTick(() => this.#send());
     });
   }
 
-  /** Refuses what comes from now on. */
+  /** Asks for what waits, and refuses what comes from now on. */
   close(): void {
     this.#closed = true;
+    this.#send();
   }
 
   #send(): void {

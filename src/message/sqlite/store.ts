@@ -92,7 +92,7 @@ export class SqliteStore implements ImStore {
     this.#deps = deps;
     this.failed = deps.failed;
     this.#jobs = new JobQueue(deps);
-    this.#peeks = new Peeks(deps.writer);
+    this.#peeks = new Peeks(deps.writer, deps.clock);
   }
 
   append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
