@@ -83,16 +83,30 @@ export class RoomRows {
     flushed: Flushed,
     begin: () => void,
   ): MadeRows[] {
-    // Each once: where memory is small, finding one may forget another, and two objects would stand for it.
-    const logs = new Map([...new Set(accounts)].map((one) => [one, this.#logs.find(app, KIND.account, one)]));
-    const windows = this.#windows([...logs.values()], since);
+    const made: MadeRows[] = [];
+    while (made.length < accounts.length) {
+      // An account that is named once more gets what is left then.
+      const names = distinct(accounts, made.length);
+      const logs = names.map((name) => this.#logs.find(app, KIND.account, name));
+      made.push(...this.#make(logs, since, most, flushed, begin));
+    }
+    return made;
+  }
+
+  /** @param logs of different accounts. */
+  #make(
+    logs: readonly (Log | undefined)[],
+    since: bigint,
+    most: number,
+    flushed: Flushed,
+    begin: () => void,
+  ): MadeRows[] {
+    const windows = this.#windows(logs, since);
     const values: SQLInputValue[] = [];
     const filled = new Map<string, Filled>();
-    const made = accounts.map((account): MadeRows => {
-      const log = logs.get(account);
+    const made = logs.map((log): MadeRows => {
       const own = log && windows.get(log.id);
       if (!log || !own) return { head: log ? headOf(log) : 0, rows: [] };
-      windows.delete(log.id); // an account that is named once more has its rows
       const rows = candidates(own, most);
       const moved = own.filter((one) => one.filled > one.from);
       if (moved.length === 0) return { head: headOf(log), rows: [] };
@@ -140,6 +154,13 @@ export class RoomRows {
     this.#insertEntries[values.length / COLUMNS - 1]!.run(...values);
     values.length = 0;
   }
+}
+
+/** Names from there on, up to the first that is among them already. */
+function distinct(names: readonly string[], from: number): string[] {
+  const found = new Set<string>();
+  for (let i = from; i < names.length && !found.has(names[i]!); i++) found.add(names[i]!);
+  return [...found];
 }
 
 /** The messages of these windows in the order they were stored; says in the windows how far they are filled then. */
