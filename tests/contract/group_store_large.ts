@@ -174,12 +174,13 @@ export function groupsGrowLarge(check: Check): void {
 
   check("crossing the limit under concurrent sends: every message has rows for all, or for nobody", async (store) => {
     const { id } = await store.createGroup(group("m0", crowd(INBOX_GROUP - 1)));
-    const sends: Promise<(Appended | ImError)[]>[] = [];
+    const sends: Promise<(Appended | ImError)[]>[] = [], joins: Promise<unknown>[] = [];
     for (let i = 0; i < 12; i++) {
       sends.push(store.append(Array.from({ length: 3 }, (_, j) => groupTalk(`m${j}`, id, { body: `${i}.${j}` }))));
-      if (i % 3 === 2) void store.join(change(id, [`late${i}`]));
+      if (i % 3 === 2) joins.push(store.join(change(id, [`late${i}`])));
     }
     const results = (await Promise.all(sends)).flat() as Appended[];
+    await Promise.all(joins);
     const found = await store.group("kim", id);
     expect(found).toMatchObject({ memberCount: INBOX_GROUP + 3, largeFrom: 18, head: 36 });
     for (const { seq, fan, room } of results) {

@@ -5,13 +5,20 @@ import { createServer } from "node:net";
  * else listens on port 0 and says which one it got.
  */
 export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = LOWEST + Math.floor(Math.random() * (BELOW - LOWEST));
+    if (await isFree(port)) return port;
+  }
+  throw new Error("Cannot find a free port: 100 were taken");
+}
+
+/** Below the ports that systems give to outgoing connections: those of other tests would take it during a restart. */
+const LOWEST = 10_000, BELOW = 32_000;
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error(`Cannot find a free port: got ${address}`);
-  return address.port;
 }
