@@ -3,6 +3,7 @@
  *
  *     bun tests/support/postgres_rounds.ts kill --rounds 20 --seed 7     kill -9 of the server under load
  *     bun tests/support/postgres_rounds.ts two --batches 2000            two stores, senders of one receiver
+ *     bun tests/support/postgres_rounds.ts system --rounds 20 --seed 7   kill -9 under a whole server, judged by petrel load
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -12,7 +13,8 @@ import { Random } from "../../src/load/random.ts";
 import type { ImStore } from "../../src/message/message_store.ts";
 import { migratePostgres, openPostgresStore, type PostgresOptions } from "../../src/message/postgres.ts";
 import { talk } from "../contract/message_talk.ts";
-import { PostgresServer } from "./postgres_server.ts";
+import { PostgresServer, query } from "./postgres_server.ts";
+import { shellCommand, startScript } from "./processes.ts";
 
 /** Kills the server at random moments while four senders write, each message again until it is answered. */
 export async function killRounds(server: PostgresServer, options: PostgresOptions, rounds: number, seed: number) {
@@ -69,6 +71,36 @@ export async function twoStores(options: PostgresOptions, batches: number) {
   return { waits, batches: 2 * batches, bodies };
 }
 
+/** Kills the server of a dev system at random moments while `petrel load user-talk` writes and judges. Gives its verdict. */
+export async function systemRounds(server: PostgresServer, rounds: number, rate: number, seed: number) {
+  const random = new Random(seed);
+  const seconds = rounds * ROUND_SECONDS;
+  const args = ["load", "user-talk", "--rate", `${rate}`, "--seconds", `${seconds}`, "--quiet"];
+  const command = shellCommand("src/cli/main.ts", "dev", "--database-url", server.url);
+  await using load = await startScript("src/cli/main.ts", [...args, "--server", command]);
+  await until(async () => (await talks(server.url)) > 0);
+  for (let round = 0; round < rounds; round++) {
+    await new Promise((go) => setTimeout(go, 1000 * (ROUND_SECONDS - 2) * random.next() + 1000));
+    await server.kill();
+    await server.resume();
+  }
+  const { code } = await load.exited;
+  return { code, report: load.stdout + load.stderr };
+}
+
+/** About what a round takes: a kill, a restart, and some time to write. */
+const ROUND_SECONDS = 5;
+
+/** Messages stored; 0 as long as there is no such table. */
+async function talks(url: string): Promise<number> {
+  try {
+    const [row] = await query<{ n: number }>(url, "SELECT count(*)::int4 AS n FROM petrel.messages");
+    return row?.n ?? 0;
+  } catch { // the system is still making its schema
+    return 0;
+  }
+}
+
 /** Every body is stored once in bob's inbox, and its positions count 1, 2, 3…; with one sender, its seqs too. @throws */
 export async function expectExactly(store: ImStore, bodies: readonly string[], senders = 1): Promise<void> {
   const { rows, head } = await store.messages("kim", "bob", { after: 0, limit: 1_000_000 });
@@ -83,8 +115,8 @@ export async function expectExactly(store: ImStore, bodies: readonly string[], s
   }
 }
 
-async function until(done: () => boolean): Promise<void> {
-  while (!done()) await new Promise((go) => setTimeout(go, 20));
+async function until(done: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await done()) await new Promise((go) => setTimeout(go, 20));
 }
 
 if (import.meta.main) {
@@ -94,18 +126,30 @@ if (import.meta.main) {
       rounds: { type: "string", default: "20" },
       seed: { type: "string", default: "7" },
       batches: { type: "string", default: "2000" },
+      rate: { type: "string", default: "500" },
     },
   });
   await using server = await PostgresServer.start({ fsync: true });
   const options = { url: server.url, schema: "petrel" };
-  await migratePostgres(options);
-  if (positionals[0] === "kill") {
+  process.exitCode = 0;
+  if (positionals[0] === "system") {
+    const { code, report } = await systemRounds(
+      server,
+      Number(values.rounds),
+      Number(values.rate),
+      Number(values.seed),
+    );
+    console.log(report);
+    console.log(`${values.rounds} kills of PostgreSQL: ${code === 0 ? "OK" : "WRONG"}`);
+    process.exitCode = code ?? 1;
+  } else if (positionals[0] === "kill") {
+    await migratePostgres(options);
     const { killed, answered } = await killRounds(server, options, Number(values.rounds), Number(values.seed));
     console.log(`${killed} kills, ${answered} messages answered: each stored once, numbers dense`);
   } else {
+    await migratePostgres(options);
     const { waits, batches } = await twoStores(options, Number(values.batches));
     const share = (100 * waits / batches).toFixed(0);
     console.log(`${batches} batches of two stores, ${share} % waited for the other's lock: each stored once, dense`);
   }
-  process.exitCode = 0;
 }

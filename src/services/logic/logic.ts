@@ -13,7 +13,7 @@ import { STATUS } from "../../protocol/status.ts";
 import type { RoomChanged } from "../../message/room_changes.ts";
 import { ROOM_CHANGE } from "../../protocol/commands.ts";
 import type { LogicDeps } from "./deps.ts";
-import { changeRoomsLate, everyMember } from "./group/members_online.ts";
+import { everyMember, tellRooms } from "./group/members_online.ts";
 import { logicRoutes } from "./routes.ts";
 
 /**
@@ -60,7 +60,7 @@ export class LogicServer implements DownlinkEvents {
     const who = becameLarge ? await everyMember(this.#deps, app, group) : accounts;
     const dispatch: CommandContext["dispatch"] = (targets, type, message, command = ROOM_CHANGE) =>
       this.push(makeHeader(command), command, targets, type, message);
-    await changeRoomsLate(this.#deps, { dispatch }, who, { app, groupId: group, joined, seq });
+    await tellRooms(this.#deps, { dispatch }, who, { app, groupId: group, seq: joined ? seq : 0, leftAt: seq });
   }
 
   closed(link: Downlink): void {

@@ -4,7 +4,7 @@ import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { GROUP_TEXT } from "../../../protocol/limits.ts";
 import { codePoints, isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRoomsLate, online } from "./members_online.ts";
+import { online, tellRooms } from "./members_online.ts";
 
 /** chat.group.create: whoever asks is the owner and a member. Members who are online are told. */
 export function createGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
@@ -32,8 +32,7 @@ export function createGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
     ctx.after(async () => {
       const made = await deps.messages.group(app, group.id);
       if (made?.largeFrom !== undefined) {
-        const change = { app, groupId: group.id, joined: true, seq: made.largeFrom };
-        await changeRoomsLate(deps, ctx, group.members, change);
+        await tellRooms(deps, ctx, group.members, { app, groupId: group.id, seq: made.largeFrom });
       }
       const notice = { groupId: group.id, members: [...group.members] };
       ctx.dispatch(await online(deps, ctx, group.members, false), pkt.GroupCreateNotify, notice);

@@ -3,6 +3,7 @@ import { ROOM_CHANGE } from "../../../protocol/commands.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import type { Target } from "../../../protocol/route.ts";
 import type { LogicDeps } from "../deps.ts";
+import { inTurn } from "./turns.ts";
 
 /** Channels of these accounts, without the one that asks. `ours`: clients without `im.caps` are left out. */
 export async function online(
@@ -47,26 +48,26 @@ export function changeRooms(
 }
 
 /**
- * The same for all channels of these accounts but those that were told, of a change that a later one may have overtaken
- * while they were looked up: what is not so any more is taken back.
+ * Tells the gateways of these accounts' channels what the store says now: who is in the large group enters above the
+ * seq it joined at (not below `seq`), who is not leaves at `leftAt`, if that is said. Each in its turn, so that no
+ * change is told that a later one has overtaken.
  */
-export async function changeRoomsLate(
+export async function tellRooms(
   deps: Pick<LogicDeps, "messages" | "sessions">,
   ctx: Pick<CommandContext, "dispatch">,
   accounts: readonly string[],
-  change: pkt.RoomChange,
-  told: readonly Target[] = [],
+  room: { readonly app: string; readonly groupId: string; readonly seq: number; readonly leftAt?: number },
 ): Promise<void> {
-  const { app, groupId, joined } = change;
-  const known = new Set(told.map((one) => one.channelId));
-  const found = (await deps.sessions.locate(app, accounts)).filter((one) => !known.has(one.channelId));
-  changeRooms(ctx, found.map(targetOf), change);
-  for (const account of new Set(found.map((one) => one.account))) {
-    if (await deps.messages.isMember(app, groupId, account) === joined) continue;
-    const room = joined ? undefined : (await deps.messages.rooms(app, account)).find(({ group }) => group === groupId);
-    const seq = room?.joinedSeq ?? change.seq;
-    changeRooms(ctx, found.filter((one) => one.account === account).map(targetOf), { ...change, joined: !joined, seq });
-  }
+  const { app, groupId, seq, leftAt } = room;
+  const online = new Set((await deps.sessions.locate(app, accounts)).map((one) => one.account));
+  await Promise.all([...online].map((account) =>
+    inTurn(deps.messages, { app, groupId, account }, async () => {
+      const isIn = (await deps.messages.rooms(app, account)).find((one) => one.group === groupId);
+      if (!isIn && leftAt === undefined) return;
+      const change = isIn ? { joined: true, seq: Math.max(seq, isIn.joinedSeq) } : { joined: false, seq: leftAt ?? 0 };
+      changeRooms(ctx, await roomTargets(deps, app, [account]), { app, groupId, ...change });
+    })
+  ));
 }
 
 /** Between servers bodies are always protobuf. */

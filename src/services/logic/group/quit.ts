@@ -3,7 +3,8 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, changeRoomsLate, everyMember, online, roomTargets } from "./members_online.ts";
+import { changeRooms, everyMember, online, roomTargets } from "./members_online.ts";
+import { inTurn } from "./turns.ts";
 
 /** chat.group.quit: the owner removes anyone, anybody leaves. Leaving twice is fine. */
 export function quitGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
@@ -11,16 +12,21 @@ export function quitGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
     const { app, account: by, startBy } = ctx;
     const { account, groupId } = request;
     if (!isName(account)) throw new ImError("INVALID_BODY", "Cannot leave group: account is not a legal name");
-    // Looked up before, so that gateways hear of it ahead of every message that is not the account's any more…
-    const channels = await roomTargets(deps, app, [account]);
-    const { changed, seq, large } = await deps.messages.quit({ app, group: groupId, accounts: [account], by, startBy });
-    const change = { app, groupId, joined: false, seq };
-    // …also when nothing changed: the first time may have been cut short before they did.
-    if (large) changeRooms(ctx, channels, change);
+    const { changed, large } = await inTurn(deps.messages, { app, groupId, account }, async () => {
+      // Looked up before, so that gateways hear of it ahead of every message that is not the account's any more…
+      const channels = await roomTargets(deps, app, [account]);
+      const left = await deps.messages.quit({ app, group: groupId, accounts: [account], by, startBy });
+      const change = { app, groupId, joined: false, seq: left.seq };
+      // …also when nothing changed: the first time may have been cut short before they did.
+      if (!left.large) return left;
+      changeRooms(ctx, channels, change);
+      const known = new Set(channels.map((one) => one.channelId));
+      const late = (await roomTargets(deps, app, [account])).filter((one) => !known.has(one.channelId));
+      changeRooms(ctx, late, change); // those that logged in meanwhile
+      return left;
+    });
     if (changed.length > 0) {
       ctx.after(async () => {
-        // Once more, for channels that logged in meanwhile.
-        if (large) await changeRoomsLate(deps, ctx, changed, change, channels);
         const told = large ? changed : [...changed, ...await everyMember(deps, app, groupId)];
         ctx.dispatch(await online(deps, ctx, told, true), pkt.GroupQuitNotify, { groupId, account });
       });
