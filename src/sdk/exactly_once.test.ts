@@ -30,6 +30,25 @@ test("whatever the network does, every message is handed over exactly once and i
   );
 }, 60_000);
 
+test("what waited to be kept when the disk was full does not overtake what is kept anew", async () => {
+  const script: readonly Act[] = [
+    { do: "busy" },
+    { do: "talk", count: 78 },
+    { do: "talk", count: 78 },
+    { do: "disk" },
+    { do: "restart" },
+  ];
+  for (let seed = 1; seed <= 200; seed++) await run(script, throws(seed), false);
+}, 60_000);
+
+/** Numbers from 0 to 99, the same for the same seed. */
+function* throws(seed: number): Iterator<number, number> {
+  for (let state = seed;;) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    yield (state >>> 16) % 100;
+  }
+}
+
 async function run(script: readonly Act[], dice: Iterator<number>, slow: boolean): Promise<void> {
   const server = new FakeServer();
   server.resume = 40;

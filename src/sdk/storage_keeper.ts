@@ -39,6 +39,7 @@ export class StorageKeeper {
   #positionWaits = false;
   /** In memory, because of this. */
   #error: ImError | undefined;
+  #failures = 0;
   #told: ImError | undefined;
   #retry: Timer | undefined;
   #closed = false;
@@ -127,7 +128,12 @@ export class StorageKeeper {
   #run(write: (storage: ClientStorage) => Promise<void> | undefined): boolean {
     const storage = this.#storage;
     if (!storage || this.#error) return false;
-    this.#last = this.#last.then(() => this.#error ? this.#skipped() : this.#call(() => write(storage)));
+    const failures = this.#failures;
+    this.#last = this.#last.then(() => {
+      // What waited when a call failed is in what is written anew, in its place there.
+      const stale = this.#error !== undefined || failures !== this.#failures;
+      return stale ? this.#skipped() : this.#call(() => write(storage));
+    });
     return true;
   }
 
@@ -151,6 +157,7 @@ export class StorageKeeper {
 
   #failed(error: ImError): void {
     this.#error = error;
+    this.#failures++;
     this.#tell(error);
   }
 
