@@ -3,9 +3,11 @@
  * bytes are made here by other means than src/protocol (protobufjs by reflection, a DataView), so that the test
  * compares two encoders. Rows have the form of wire.json. Long because it is mostly that table.
  */
+import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { encodePlain, type Plain } from "../tests/vectors/reflect.ts";
+import { CHOICES, chosen } from "./choice_vectors.ts";
 
 const PHONE = "gate01_ann_k3x9_1";
 const text = (key: string, value: string): Plain => ({ key, value, type: 1 });
@@ -246,6 +248,61 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     { positions: [43, 0, 300] },
   ),
   logic(
+    "petrel-heads-response-with-missing",
+    { command: "im.heads", sequence: 16, flag: 1, meta: [text("dest.server", "gate01")] },
+    "HeadsResp",
+    { positions: [43, 7], missing: [PHONE] },
+  ),
+  logic(
+    "petrel-restore-request",
+    { command: "im.restore", sequence: 17, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "RestoreReq",
+    {
+      sessions: [
+        {
+          channelId: PHONE,
+          gateId: "gate01",
+          account: "ann",
+          zone: "SH",
+          isp: "mobile",
+          remoteIP: "127.0.0.1",
+          device: "phone",
+          app: "kim",
+          tags: ["ios"],
+          content: "json",
+        },
+        { channelId: "gate01_bob_k3x9_2", gateId: "gate01", account: "bob", remoteIP: "unix", app: "other" },
+      ],
+    },
+  ),
+  logic("petrel-restore-response-on-link", {
+    command: "im.restore",
+    sequence: 17,
+    flag: 1,
+    meta: [text("dest.server", "gate01")],
+  }),
+  logic(
+    "petrel-user-talk-push-with-receipt-on-link",
+    {
+      command: "chat.user.talk",
+      channelId: "gate02_bob_k3x9_4",
+      sequence: 9,
+      flag: 2,
+      dest: "ann",
+      meta: down(`${PHONE},gate01_ann_k3x9_2`, text("im.pos", "44,44"), text("im.receipt", "64")),
+    },
+    "MessagePush",
+    { ...push, seq: 7 },
+  ),
+  logic(
+    "petrel-receipt",
+    { command: "im.receipt", sequence: 18, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "Receipt",
+    { id: 64, taken: [PHONE], gone: ["gate01_ann_k3x9_2"] },
+  ),
+  logic("petrel-drain-on-link", { command: "im.drain", flag: 2, meta: [text("dest.server", "gate01")] }),
+  logic("petrel-look-on-link", { command: "im.look", flag: 2, meta: [text("dest.server", "gate01")] }),
+  logic(
     "petrel-login-response-with-rooms",
     { command: "login.signin", channelId: PHONE, sequence: 1, flag: 1 },
     "LoginResp",
@@ -364,6 +421,18 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     { heads: [300] },
   ),
   logic(
+    "petrel-room-check-request-on-link",
+    { command: "im.room.check", sequence: 19, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
+    "RoomCheckReq",
+    { items: [{ app: "kim", account: "ann", digest: 3041320418 }, { app: "kim", account: "bob" }] },
+  ),
+  logic(
+    "petrel-room-check-response-on-link",
+    { command: "im.room.check", sequence: 19, flag: 1, meta: [text("dest.server", "gate01")] },
+    "RoomCheckResp",
+    { results: [{ item: 1, rooms: [{ group_id: GROUP, joined_seq: 7, head: 300 }] }] },
+  ),
+  logic(
     "petrel-room-rows-request-on-link",
     { command: "im.room.rows", sequence: 15, meta: [text("dest.server", "gate01"), text("im.wait", "4000")] },
     "RoomRowsReq",
@@ -378,6 +447,79 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
       rows: [{ group_id: GROUP, seq: 300, pos: 12 }, { account: 1, group_id: GROUP, seq: 300, pos: 7 }],
     },
   ),
+  logic(
+    "petrel-user-talk-forwarded-again-on-link",
+    {
+      command: "chat.user.talk",
+      channelId: PHONE,
+      sequence: 3,
+      dest: "bob",
+      meta: forwarded(
+        text("im.content", "json"),
+        text("im.key", `${PHONE} 7 5`),
+        text("im.wait", "0"),
+        text("im.again", "1"),
+      ),
+    },
+  ),
+  logic(
+    "petrel-login-response-with-rooms-on-link",
+    {
+      command: "login.signin",
+      channelId: PHONE,
+      sequence: 1,
+      flag: 1,
+      meta: down(PHONE, text("im.pos", "42"), text("im.rooms", `${GROUP} 300,g4wmc1q1j01s 7`)),
+    },
+    "LoginResp",
+    { channelId: PHONE, account: "ann", head: 42, epoch: "3f2a" },
+  ),
+  logic(
+    "petrel-group-talk-response-on-link",
+    {
+      command: "chat.group.talk",
+      channelId: PHONE,
+      sequence: 5,
+      flag: 1,
+      dest: GROUP,
+      meta: down(PHONE, text("im.answers", "9"), text("im.rooms", `${GROUP} 301`)),
+    },
+    "MessageResp",
+    { messageId: "9007199254740994", sendTime: "1628644843872655002", seq: 301 },
+  ),
+  logic(
+    "petrel-room-push-on-link",
+    {
+      command: "chat.group.talk",
+      channelId: "gate02_bob_k3x9_4",
+      sequence: 9,
+      flag: 2,
+      dest: GROUP,
+      meta: [text("dest.server", "gate01"), text("im.room", "kim 302")],
+    },
+    "MessagePush",
+    { ...push, seq: 302 },
+  ),
+  logic(
+    "petrel-group-request-on-link",
+    {
+      command: "im.group",
+      sequence: 18,
+      meta: [text("app", "kim"), text("dest.server", "api01"), text("im.caps", "1"), text("im.wait", "4000")],
+    },
+    "GroupGetReq",
+    { group_id: GROUP },
+  ),
+  logic(
+    "petrel-group-members-of-request-on-link",
+    {
+      command: "im.group.members",
+      sequence: 19,
+      meta: [text("app", "kim"), text("dest.server", "api01"), text("im.caps", "1"), text("im.wait", "4000")],
+    },
+    "GroupMembersReq",
+    { group_id: GROUP, limit: 100 },
+  ),
   {
     name: "petrel-handshake",
     kind: "tcpFrame",
@@ -391,7 +533,9 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
             ServiceId: "gate01",
             incarnation: "2123884822469009408",
             time_ms: "1795208576205",
-            proof: "cHJvb2Y",
+            // HMAC-SHA256 with the secret "cluster-test-secret-of-32-bytes!".
+            proof: createHmac("sha256", "cluster-test-secret-of-32-bytes!")
+              .update("gate01\n2123884822469009408\n1795208576205").digest("base64url"),
           },
         },
       },
@@ -400,8 +544,17 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
   {
     name: "petrel-handshake-answer-refused",
     kind: "proto",
-    input: { type: "InnerHandshakeResponse", value: { Code: 105, Error: "proof" } },
+    input: {
+      type: "InnerHandshakeResponse",
+      value: { Code: 105, Error: "another cluster secret", service_id: "chat01" },
+    },
   },
+  {
+    name: "petrel-handshake-answer",
+    kind: "proto",
+    input: { type: "InnerHandshakeResponse", value: { service_id: "chat01" } },
+  },
+  ...CHOICES,
 ];
 
 function logic(
@@ -432,6 +585,8 @@ function bytesOf(kind: string, input: Plain): Uint8Array {
       const payload = bytesOf(inner.kind, inner.input);
       return join(Uint8Array.of(Number(input["opcode"])), u32(payload.length), payload);
     }
+    case "choice":
+      return new TextEncoder().encode(chosen(input));
     default:
       throw new Error(`Cannot make vector: no kind ${kind}`);
   }

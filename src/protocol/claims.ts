@@ -52,7 +52,7 @@ export function readToken(token: string, nowSeconds: number, hmac: Hmac): Claims
   const head = token.slice(0, first);
   if (head !== HEAD) checkHead(parse(head));
   const expected = toBase64url(hmac(encoder.encode(token.slice(0, second))));
-  if (!equal(token.slice(second + 1), expected)) throw new TokenError("signature");
+  if (!sameText(token.slice(second + 1), expected)) throw new TokenError("signature");
   const { acc, app, exp } = parse(token.slice(first + 1, second));
   if (typeof acc !== "string" || typeof app !== "string" || typeof exp !== "number") throw new TokenError("claims");
   if (!isName(acc) || !isName(app)) throw new TokenError("claims");
@@ -78,7 +78,7 @@ function parse(part: string): Readonly<Record<string, unknown>> {
 }
 
 /** Takes the same time wherever the texts differ. */
-function equal(one: string, other: string): boolean {
+export function sameText(one: string, other: string): boolean {
   let differs = one.length ^ other.length;
   for (let i = 0; i < other.length; i++) differs |= one.charCodeAt(i) ^ other.charCodeAt(i);
   return differs === 0;

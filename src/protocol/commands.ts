@@ -180,6 +180,15 @@ export const COMMANDS = {
     from: "gateway",
     dest: false,
   },
+  /** Ours: whether a gateway is right about which large groups its channels are in. */
+  roomCheck: {
+    name: "im.room.check",
+    request: pkt.RoomCheckReq,
+    response: pkt.RoomCheckResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
   /** Ours: inbox rows of large groups' messages for old clients. */
   roomRows: {
     name: "im.room.rows",
@@ -189,10 +198,50 @@ export const COMMANDS = {
     from: "gateway",
     dest: false,
   },
+  /** Ours: a group, for the HTTP API: without being a member, and without listing any. */
+  group: {
+    name: "im.group",
+    request: pkt.GroupGetReq,
+    response: pkt.GroupGetResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
+  /** Ours: a page of a group's members, for the HTTP API. */
+  groupMembersOf: {
+    name: "im.group.members",
+    request: pkt.GroupMembersReq,
+    response: pkt.GroupMembersResp,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
+  /** Ours: sessions that a gateway still has, after the session store lost them. */
+  restore: {
+    name: "im.restore",
+    request: pkt.RestoreReq,
+    response: EMPTY,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
+  /** Ours: which channels took a push. Its answer is not waited for. */
+  receipt: {
+    name: "im.receipt",
+    request: pkt.Receipt,
+    response: EMPTY,
+    push: undefined,
+    from: "gateway",
+    dest: false,
+  },
 } as const satisfies Record<string, Command>;
 
 /** From a chat server to a gateway, as a push: channels enter or leave a room (pkt.RoomChange). */
 export const ROOM_CHANGE = "im.room";
+/** From a chat server to a gateway, as a push without body and channels: it stops, send it no new channels. */
+export const DRAIN = "im.drain";
+/** From a chat server to a gateway, as a push without body and channels: pushes were missed, ask for all heads. */
+export const LOOK = "im.look";
 
 const byName = new Map<string, Command>(Object.values(COMMANDS).map((command) => [command.name, command]));
 

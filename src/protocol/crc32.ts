@@ -9,8 +9,16 @@ const encoder = new TextEncoder();
 
 /** CRC-32/IEEE of a text's UTF-8 bytes, or of bytes; unsigned. Picks zones, servers and gateways. */
 export function crc32(of: string | Uint8Array): number {
-  const bytes = typeof of === "string" ? encoder.encode(of) : of;
   let crc = -1;
-  for (let i = 0; i < bytes.length; i++) crc = crc >>> 8 ^ table[(crc ^ bytes[i]!) & 0xff]!;
+  if (typeof of !== "string") {
+    for (let i = 0; i < of.length; i++) crc = crc >>> 8 ^ table[(crc ^ of[i]!) & 0xff]!;
+    return ~crc >>> 0;
+  }
+  // Most names are ASCII: the encoder costs more than the sum.
+  for (let i = 0; i < of.length; i++) {
+    const code = of.charCodeAt(i);
+    if (code > 0x7f) return crc32(encoder.encode(of));
+    crc = crc >>> 8 ^ table[(crc ^ code) & 0xff]!;
+  }
   return ~crc >>> 0;
 }

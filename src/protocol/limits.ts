@@ -16,7 +16,10 @@ export const LIMITS = {
 export const TEXT = { body: 5_000, extra: 500, name: 60, clientMsgId: 60 } as const;
 /** Code points, of a group's texts. */
 export const GROUP_TEXT = { name: 50, avatar: 200, introduction: 300 } as const;
-/** Ids in one offline content request; rows in one offline index page; messages in one sync page. */
+/**
+ * Ids in one offline content request; rows in one offline index page; messages in one sync page; sessions in one
+ * restore; accounts in one check of rooms.
+ */
 export const PAGES = {
   contents: 200,
   indexes: 2_000,
@@ -24,4 +27,6 @@ export const PAGES = {
   resume: 256,
   members: 500,
   conversations: 100,
+  restore: 500,
+  roomCheck: 100,
 } as const;

@@ -27,6 +27,14 @@ export const META = {
   ANSWERS: "im.answers",
   /** Down, "1": the sender's own message, for its other devices. */
   OWN: "im.own",
+  /** Up, "1": the request was forwarded before, perhaps to another server. */
+  AGAIN: "im.again",
+  /** Down, in a push for a large group's room: `app seq`; the group is header.dest. */
+  ROOM: "im.room",
+  /** Down, beside a login's answer or a talk's: `group seq` of rooms, joined by commas. */
+  ROOMS: "im.rooms",
+  /** Down, in pushes: the number under which the gateway is to say who took it. */
+  RECEIPT: "im.receipt",
 } as const;
 
 /** Metas a gateway reads from a client. Every other meta of a client is dropped. */

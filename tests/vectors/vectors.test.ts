@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
+import { FakeClock } from "../../src/base/fake_clock.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import { parseRouteFile } from "../../src/container/route_file.ts";
+import { Selector } from "../../src/container/selector.ts";
 import { COMMANDS } from "../../src/protocol/commands.ts";
 import {
   type BodyType,
@@ -133,12 +137,28 @@ const CHECKS: Record<string, (input: Plain, bytes: Uint8Array) => void> = {
   crc32(input, bytes) {
     expect(crc32(String(input["text"]))).toBe(parseInt(bytes.toHex(), 16));
   },
+  choice(input, bytes) {
+    const { servers, routes, app, account } = input as unknown as ChoiceInput;
+    const table = routes && parseRouteFile(JSON.stringify(routes));
+    const selector = new Selector({ clock: new FakeClock(), metrics: new Metrics(), routes: table });
+    for (const { id, zone = "" } of servers) {
+      selector.add({ peerId: id, zone, youngUntilMs: 0, state: "open", send: () => true });
+    }
+    expect(selector.pick(app, account)?.peerId).toBe(new TextDecoder().decode(bytes));
+  },
   base36(input, bytes) {
     const text = new TextDecoder().decode(bytes);
     expect(toBase36(BigInt(String(input["id"])))).toBe(text);
     expect(fromBase36(text)).toBe(BigInt(String(input["id"])));
   },
 };
+
+interface ChoiceInput {
+  readonly servers: readonly { readonly id: string; readonly zone?: string }[];
+  readonly routes?: Plain;
+  readonly app: string;
+  readonly account: string;
+}
 
 const NO_META: Meta = { key: "", value: "", type: 0 };
 

@@ -47,22 +47,25 @@ export const InnerHandshakeReq: BodyType<InnerHandshakeReq> = {
   },
 };
 
-/** 1 Code, 2 Error */
+/** 1 Code, 2 Error, 100 serviceId */
 export interface InnerHandshakeResponse {
   Code: number;
   Error: string;
+  serviceId: string;
 }
 export const InnerHandshakeResponse: BodyType<InnerHandshakeResponse> = {
   name: "InnerHandshakeResponse",
   fields: [
     { name: "Code", kind: "uint32" },
     { name: "Error", kind: "string" },
+    { name: "serviceId", declared: "service_id", kind: "string" },
   ],
   encode(m, w) {
     if (m.Code) w.field(8).uint32(m.Code);
     if (m.Error) w.field(18).string(m.Error);
+    if (m.serviceId) w.field(802).string(m.serviceId);
   },
-  decode(r, end, m = { Code: 0, Error: "" }) {
+  decode(r, end, m = { Code: 0, Error: "", serviceId: "" }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -71,6 +74,9 @@ export const InnerHandshakeResponse: BodyType<InnerHandshakeResponse> = {
           break;
         case 18:
           m.Error = r.stringVerify();
+          break;
+        case 802:
+          m.serviceId = r.stringVerify();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
@@ -278,7 +284,7 @@ export const KickoutNotify: BodyType<KickoutNotify> = {
   },
 };
 
-/** 1 channelId, 2 gateId, 3 account, 4 zone, 5 isp, 6 remoteIP, 7 device, 8 app, 9 tags, 100 cursor, 101 epoch */
+/** 1 channelId, 2 gateId, 3 account, 4 zone, 5 isp, 6 remoteIP, 7 device, 8 app, 9 tags, 100 cursor, 101 epoch, 102 content */
 export interface Session {
   channelId: string;
   gateId: string;
@@ -291,6 +297,7 @@ export interface Session {
   tags: string[];
   cursor: number;
   epoch: string;
+  content: string;
 }
 export const Session: BodyType<Session> = {
   name: "Session",
@@ -306,6 +313,7 @@ export const Session: BodyType<Session> = {
     { name: "tags", kind: "string", repeated: true },
     { name: "cursor", kind: "uint32" },
     { name: "epoch", kind: "string" },
+    { name: "content", kind: "string" },
   ],
   encode(m, w) {
     if (m.channelId) w.field(10).string(m.channelId);
@@ -319,8 +327,9 @@ export const Session: BodyType<Session> = {
     if (m.tags) { for (const one of m.tags) w.field(74).string(one); }
     if (m.cursor) w.field(800).uint32(m.cursor);
     if (m.epoch) w.field(810).string(m.epoch);
+    if (m.content) w.field(818).string(m.content);
   },
-  decode(r, end, m = { channelId: "", gateId: "", account: "", zone: "", isp: "", remoteIP: "", device: "", app: "", tags: [], cursor: 0, epoch: "" }) {
+  decode(r, end, m = { channelId: "", gateId: "", account: "", zone: "", isp: "", remoteIP: "", device: "", app: "", tags: [], cursor: 0, epoch: "", content: "" }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -356,6 +365,9 @@ export const Session: BodyType<Session> = {
           break;
         case 810:
           m.epoch = r.stringVerify();
+          break;
+        case 818:
+          m.content = r.stringVerify();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
@@ -1775,19 +1787,22 @@ export const HeadsItem: BodyType<HeadsItem> = {
   },
 };
 
-/** 1 positions */
+/** 1 positions, 2 missing */
 export interface HeadsResp {
   positions: number[];
+  missing: string[];
 }
 export const HeadsResp: BodyType<HeadsResp> = {
   name: "HeadsResp",
   fields: [
     { name: "positions", kind: "uint32", repeated: true },
+    { name: "missing", kind: "string", repeated: true },
   ],
   encode(m, w) {
     if (m.positions?.length) w.field(10).uint32s(m.positions);
+    if (m.missing) { for (const one of m.missing) w.field(18).string(one); }
   },
-  decode(r, end, m = { positions: [] }) {
+  decode(r, end, m = { positions: [], missing: [] }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -1796,6 +1811,9 @@ export const HeadsResp: BodyType<HeadsResp> = {
           break;
         case 10:
           r.uint32s(m.positions);
+          break;
+        case 18:
+          m.missing.push(r.stringVerify());
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
@@ -1985,6 +2003,132 @@ export const RoomHeadsResp: BodyType<RoomHeadsResp> = {
   },
 };
 
+/** 1 items */
+export interface RoomCheckReq {
+  items: RoomCheckItem[];
+}
+export const RoomCheckReq: BodyType<RoomCheckReq> = {
+  name: "RoomCheckReq",
+  fields: [
+    { name: "items", kind: () => RoomCheckItem, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.items) { for (const one of m.items) w.field(10).message(RoomCheckItem, one); }
+  },
+  decode(r, end, m = { items: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.items.push(r.message(RoomCheckItem));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 app, 2 account, 3 digest */
+export interface RoomCheckItem {
+  app: string;
+  account: string;
+  digest: number;
+}
+export const RoomCheckItem: BodyType<RoomCheckItem> = {
+  name: "RoomCheckItem",
+  fields: [
+    { name: "app", kind: "string" },
+    { name: "account", kind: "string" },
+    { name: "digest", kind: "uint32" },
+  ],
+  encode(m, w) {
+    if (m.app) w.field(10).string(m.app);
+    if (m.account) w.field(18).string(m.account);
+    if (m.digest) w.field(24).uint32(m.digest);
+  },
+  decode(r, end, m = { app: "", account: "", digest: 0 }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.app = r.stringVerify();
+          break;
+        case 18:
+          m.account = r.stringVerify();
+          break;
+        case 24:
+          m.digest = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 results */
+export interface RoomCheckResp {
+  results: RoomCheckResult[];
+}
+export const RoomCheckResp: BodyType<RoomCheckResp> = {
+  name: "RoomCheckResp",
+  fields: [
+    { name: "results", kind: () => RoomCheckResult, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.results) { for (const one of m.results) w.field(10).message(RoomCheckResult, one); }
+  },
+  decode(r, end, m = { results: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.results.push(r.message(RoomCheckResult));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 item, 2 rooms */
+export interface RoomCheckResult {
+  item: number;
+  rooms: Room[];
+}
+export const RoomCheckResult: BodyType<RoomCheckResult> = {
+  name: "RoomCheckResult",
+  fields: [
+    { name: "item", kind: "uint32" },
+    { name: "rooms", kind: () => Room, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.item) w.field(8).uint32(m.item);
+    if (m.rooms) { for (const one of m.rooms) w.field(18).message(Room, one); }
+  },
+  decode(r, end, m = { item: 0, rooms: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.item = r.uint32();
+          break;
+        case 18:
+          m.rooms.push(r.message(Room));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
 /** 1 app, 2 accounts */
 export interface RoomRowsReq {
   app: string;
@@ -2090,6 +2234,72 @@ export const RoomRow: BodyType<RoomRow> = {
           break;
         case 32:
           m.pos = r.uint32();
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 sessions */
+export interface RestoreReq {
+  sessions: Session[];
+}
+export const RestoreReq: BodyType<RestoreReq> = {
+  name: "RestoreReq",
+  fields: [
+    { name: "sessions", kind: () => Session, repeated: true },
+  ],
+  encode(m, w) {
+    if (m.sessions) { for (const one of m.sessions) w.field(10).message(Session, one); }
+  },
+  decode(r, end, m = { sessions: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 10:
+          m.sessions.push(r.message(Session));
+          break;
+        default:
+          r.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return m;
+  },
+};
+
+/** 1 id, 2 taken, 3 gone */
+export interface Receipt {
+  id: number;
+  taken: string[];
+  gone: string[];
+}
+export const Receipt: BodyType<Receipt> = {
+  name: "Receipt",
+  fields: [
+    { name: "id", kind: "uint32" },
+    { name: "taken", kind: "string", repeated: true },
+    { name: "gone", kind: "string", repeated: true },
+  ],
+  encode(m, w) {
+    if (m.id) w.field(8).uint32(m.id);
+    if (m.taken) { for (const one of m.taken) w.field(18).string(one); }
+    if (m.gone) { for (const one of m.gone) w.field(26).string(one); }
+  },
+  decode(r, end, m = { id: 0, taken: [], gone: [] }) {
+    while (r.pos < end) {
+      const tag = r.tag();
+      switch (tag) {
+        case 8:
+          m.id = r.uint32();
+          break;
+        case 18:
+          m.taken.push(r.stringVerify());
+          break;
+        case 26:
+          m.gone.push(r.stringVerify());
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);

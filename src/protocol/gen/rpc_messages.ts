@@ -1553,7 +1553,7 @@ export const CursorReq: BodyType<CursorReq> = {
   },
 };
 
-/** 1 app, 2 owner, 3 name, 4 avatar, 5 introduction, 6 members, 7 key, 8 waitMs */
+/** 1 app, 2 owner, 3 name, 4 avatar, 5 introduction, 6 members, 7 key, 8 waitMs, 9 again */
 export interface NewGroupReq {
   app: string;
   owner: string;
@@ -1563,6 +1563,7 @@ export interface NewGroupReq {
   members: string[];
   key?: RequestKey;
   waitMs: number;
+  again: boolean;
 }
 export const NewGroupReq: BodyType<NewGroupReq> = {
   name: "NewGroupReq",
@@ -1575,6 +1576,7 @@ export const NewGroupReq: BodyType<NewGroupReq> = {
     { name: "members", kind: "string", repeated: true },
     { name: "key", kind: () => RequestKey },
     { name: "waitMs", declared: "wait_ms", kind: "uint32" },
+    { name: "again", kind: "bool" },
   ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
@@ -1585,8 +1587,9 @@ export const NewGroupReq: BodyType<NewGroupReq> = {
     if (m.members) { for (const one of m.members) w.field(50).string(one); }
     if (m.key) w.field(58).message(RequestKey, m.key);
     if (m.waitMs) w.field(64).uint32(m.waitMs);
+    if (m.again) w.field(72).bool(m.again);
   },
-  decode(r, end, m = { app: "", owner: "", name: "", avatar: "", introduction: "", members: [], waitMs: 0 }) {
+  decode(r, end, m = { app: "", owner: "", name: "", avatar: "", introduction: "", members: [], waitMs: 0, again: false }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -1613,6 +1616,9 @@ export const NewGroupReq: BodyType<NewGroupReq> = {
           break;
         case 64:
           m.waitMs = r.uint32();
+          break;
+        case 72:
+          m.again = r.bool();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);
