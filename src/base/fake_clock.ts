@@ -57,6 +57,16 @@ export class FakeClock implements Clock {
     this.#mono = end;
   }
 
+  /** The process stands still for so long: what falls due meanwhile runs once, late. */
+  stall(ms: number): void {
+    this.#now += ms;
+    this.#mono += ms;
+    for (const one of [...this.#waiting]) {
+      if (one.at > this.#mono) continue;
+      if (one.every !== undefined) one.at = this.#mono;
+    }
+  }
+
   /** The wall clock jumps; monotonic time does not. */
   jump(ms: number): void {
     this.#now += ms;

@@ -95,6 +95,10 @@ export class Channel<T> extends Deadline implements Agent<T>, ConnEvents, Flusha
     return this.conn.transport;
   }
 
+  get heardMs(): number {
+    return this.#lastReadMs;
+  }
+
   get remoteIp(): string {
     return ipOf(this.remote);
   }
@@ -146,6 +150,10 @@ export class Channel<T> extends Deadline implements Agent<T>, ConnEvents, Flusha
 
   resume(): void {
     this.#resume(PAUSED.BY_OWNER);
+  }
+
+  ping(): void {
+    if (this.at === "open") this.conn.ping();
   }
 
   close(why: CloseReason): void {

@@ -38,7 +38,10 @@ export interface ClientOptions {
   readonly rules: ChannelRules;
   /** How to try again when a connection ended with a reason that says so; undefined: never. */
   readonly reconnect: BackoffOptions | undefined;
-  /** Tries again whatever the reason: for links, whose peers say little about why. */
+  /**
+   * Tries again whatever the reason, later each time until `worked` was called: for links, whose peers say little about
+   * why. Otherwise the first packet says that it worked.
+   */
   readonly reconnectAlways: boolean;
 }
 
@@ -100,7 +103,8 @@ export class Client implements ChannelHost<undefined>, AsyncDisposable {
     this.#heartbeat = new Heartbeat(this.wheel, this.#options.heartbeatMs);
     this.messages = {
       receive: (channel, packet) => {
-        this.#backoff.reset(); // not before: a server that closes at once is not hammered
+        // Not before: a server that closes at once is not hammered.
+        if (!this.#options.reconnectAlways) this.worked();
         return deps.listener.receive(channel, packet);
       },
       pinged: (channel) => deps.listener.pinged?.(channel),
@@ -121,6 +125,11 @@ export class Client implements ChannelHost<undefined>, AsyncDisposable {
   /** As `connect`, without waiting for it: a first attempt that fails is followed by others like a later one. */
   start(): void {
     this.#attempt();
+  }
+
+  /** The peer wants us: after the next end the first attempt follows soon. */
+  worked(): void {
+    this.#backoff.reset();
   }
 
   /** Queues a packet. False: there is no connection at the moment, or it is too slow. */

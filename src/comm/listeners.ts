@@ -9,6 +9,8 @@ export interface Agent<T = unknown> {
   readonly remote: string;
   readonly remoteIp: string;
   readonly transport: "ws" | "tcp";
+  /** Monotonic ms when a frame came last; up to 0.1 s too early. Only where silence closes channels (`readWaitMs`). */
+  readonly heardMs: number;
   /** Bytes of pushes that wait to be written. */
   readonly queuedPushBytes: number;
   /** Queues a packet nobody asked for. False: not taken, the channel is closed or was closed for being slow. */
@@ -18,7 +20,9 @@ export interface Agent<T = unknown> {
   /** Stops reading; the peer feels it. What was already read may still come. The read deadline waits meanwhile. */
   pause(): void;
   resume(): void;
-  /** Lets what is queued leave, then ends. Harmless when closed. */
+  /** A transport ping. Servers send none to clients, only to gateways. */
+  ping(): void;
+  /** Lets what is queued leave, then ends; with GONE at once, without a word. Harmless when closed. */
   close(why: CloseReason): void;
 }
 
@@ -37,6 +41,8 @@ export interface MessageListener<T> {
 export interface StateListener<T> {
   /** The channel was let in and can be found by its id; nothing of it was received yet. */
   connected?(channel: Agent<T>): void;
+  /** It ended without being let in: refused, too late, gone. */
+  turnedAway?(channel: Agent, why: CloseReason): void;
   /** Exactly once for everyone the acceptor let in, also when `connected` was never told. */
   disconnected(channel: Agent<T>, why: CloseReason): void;
 }

@@ -117,6 +117,13 @@ export interface ListenAt extends ConnOptions {
    * a file that a dead process left is replaced, and ours is removed when accepting stops.
    */
   readonly unix?: string;
+  /**
+   * The next process may listen here before this one stops. A port is then shared by those that all say so (and have one
+   * user): the kernel gives each some of the new connections. A unix socket's path goes over to the process that comes
+   * last. Connections that nobody has taken when a process leaves a port are reset, unless Linux has
+   * `net.ipv4.tcp_migrate_req=1`; on a unix socket none is. Default false: somebody listening is an error.
+   */
+  readonly reusePort?: boolean;
   /** Speaks TLS, but not on a unix socket. A handshake has 5 s (12 s for HTTP on Bun). */
   readonly tls?: TlsSource;
   /**
@@ -128,7 +135,7 @@ export interface ListenAt extends ConnOptions {
 
 /**
  * Listens for TCP frames. Both addresses of `localhost` are bound. @throws {ImError} CONFIG when the port is taken, or
- * somebody listens on the unix socket.
+ * somebody listens on the unix socket, and that one or we do not share it (`reusePort`).
  */
 export type ListenTcp = (at: ListenAt, accept: Accept) => Promise<Listening>;
 

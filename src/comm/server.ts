@@ -145,6 +145,11 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
     });
   }
 
+  /** No connection comes any more; those that are here stay. */
+  stopAccepting(): void {
+    for (const one of this.#listenings) one.stopAccepting();
+  }
+
   /**
    * Stops accepting, closes every channel with `why` over `drainMs`, lets what is queued leave, drops what is left.
    * Calling it again gives the same promise.
@@ -158,7 +163,7 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
   }
 
   async #stop(why: CloseReason): Promise<void> {
-    for (const one of this.#listenings) one.stopAccepting();
+    this.stopAccepting();
     for (const arrival of [...this.#arrivals]) arrival.close(why);
     const { drainMs } = this.options;
     this.closeAll(why, drainMs);
@@ -252,7 +257,7 @@ export class Server<T> implements ChannelHost<T>, AsyncDisposable {
     const admitted = !this.#arrivals.delete(channel);
     this.#count(channel.remote, -1);
     if (this.#all.size === 0) this.#emptied?.();
-    if (!admitted) return;
+    if (!admitted) return this.#states.turnedAway?.(channel, why);
     this.channels.remove(channel);
     this.#states.disconnected(channel, why);
   }

@@ -11,7 +11,8 @@ const echo: Accept = (conn) => {
   return probe;
 };
 const at = { hostname: "127.0.0.1", port: 0 };
-const tcp = await listenTcp(at, echo);
+const unix = process.argv[2];
+const tcp = await listenTcp(unix === undefined ? at : { ...at, unix }, echo);
 const http = await serveHttp(
   at,
   (request, env) => request.headers.has("upgrade") ? env.upgrade(request, echo) : new Response("page"),

@@ -58,9 +58,8 @@ export const serveHttp: ServeHttp = (at, fetch) => {
         (where, tls) =>
           "unix" in where ? Bun.serve<BunWsConn>({ ...options, ...where }) : Bun.serve<BunWsConn>({
             ...options,
-            ...where,
+            ...where, // its `reusePort` is always there: without it `development: false` shares every port
             idleTimeout: IDLE_SECONDS,
-            reusePort: false, // without it, `development: false` lets a second process have the same port
             ...(tls && { tls: { ...tls } }),
           }),
       ),

@@ -13,7 +13,7 @@ interface BunListener {
 }
 
 /** Where to listen, as Bun takes it; its types want one of the two. */
-export type BunPlace = { hostname: string; port: number } | { unix: string };
+export type BunPlace = { hostname: string; port: number; reusePort: boolean } | { unix: string };
 
 /**
  * Bun cannot change the certificate of what listens (`reload` takes `tls` and ignores it). So a new listener takes the
@@ -26,14 +26,12 @@ export function renewing(
   start: (place: BunPlace, tls: TlsPair | undefined) => BunListener,
 ): Bound {
   const { tls } = place;
-  const first = start(
-    "unix" in place ? { unix: place.unix } : { hostname: place.hostname, port: place.port },
-    tls?.pair,
-  );
   if ("unix" in place) {
+    const first = start({ unix: place.unix }, undefined);
     return { port: 0, stopAccepting: () => void first.stop(), dispose: async () => void await first.stop(true) };
   }
-  const { hostname } = place;
+  const { hostname, reusePort } = place;
+  const first = start({ hostname, port: place.port, reusePort }, tls?.pair);
   const port = first.port ?? place.port;
   let current: BunListener | undefined = first;
   const all = [first];
@@ -43,7 +41,7 @@ export function renewing(
     current?.stop();
     current = undefined;
     try {
-      all.push(current = start({ hostname, port }, tls?.pair));
+      all.push(current = start({ hostname, port, reusePort }, tls?.pair));
     } catch (thrown) {
       log.error("taking the port over for a new certificate failed", { error: thrown, port });
       clock.after(AGAIN_MS, renew);

@@ -62,7 +62,9 @@ export class NetServer {
     const place = this.#place;
     const server = this.#make((socket) => this.#take(socket, server), place.tls?.pair);
     server.on("error", reject); // after the start: nobody hears it, and nothing breaks
-    server.listen("unix" in place ? { path: place.unix } : { host: place.hostname, port: this.#port }, resolve);
+    const { reusePort } = "unix" in place ? { reusePort: false } : place;
+    const at = "unix" in place ? { path: place.unix } : { host: place.hostname, port: this.#port, reusePort };
+    server.listen(at, resolve);
     await promise;
     if (this.#stopped) return void server.close();
     this.#server = server;
@@ -94,7 +96,12 @@ export class NetServer {
 
   #again(): void {
     if (this.#stopped) return;
-    this.#listen().catch(() => void this.#clock.after(AGAIN_MS, () => this.#again()));
+    this.#relisten().catch(() => void this.#clock.after(AGAIN_MS, () => this.#again()));
+  }
+
+  async #relisten(): Promise<void> {
+    await this.#listen();
+    if ("unix" in this.#place) await this.#place.put();
   }
 
   #stop(): void {

@@ -2,8 +2,18 @@ import type { TlsSource } from "../../comm/ports.ts";
 
 /** What a runtime binds: one address, or one unix socket. */
 export type Place =
-  | { readonly hostname: string; readonly port: number; readonly tls?: TlsSource | undefined }
-  | { readonly unix: string; readonly tls?: undefined };
+  | {
+    readonly hostname: string;
+    readonly port: number;
+    readonly reusePort: boolean;
+    readonly tls?: TlsSource | undefined;
+  }
+  | {
+    readonly unix: string;
+    /** When it is bound another time: puts it where the first one was met, unless another process is there. */
+    readonly put: () => Promise<void>;
+    readonly tls?: undefined;
+  };
 
 /** One bound address. */
 export interface Bound {

@@ -16,14 +16,15 @@ const NO_SUCH_NAME = new Set(["ENOENT", "ENOTFOUND"]);
  * @throws {ImError} CONFIG, naming the port or path and what to do.
  */
 export async function listenOn(scheme: "tcp" | "http", at: ListenAt, bind: Bind): Promise<Listening> {
-  if (at.unix !== undefined) return listening(`${scheme}+${unixUrl(at.unix)}`, [await bindUnix(at.unix, bind)]);
+  const { reusePort = false } = at;
+  if (at.unix !== undefined) return listening(`${scheme}+${unixUrl(at.unix)}`, [await bindUnix(at.unix, at, bind)]);
   const first = at.hostname === "localhost" ? "127.0.0.1" : unbracketed(at.hostname);
   for (let attempt = 1;; attempt++) {
     const bound = [await bindOne(bind, first, at)];
     const { port } = bound[0]!;
     if (at.hostname === "localhost") {
       try {
-        bound.push(await bind({ hostname: "::1", port, tls: at.tls }));
+        bound.push(await bind({ hostname: "::1", port, reusePort, tls: at.tls }));
       } catch (thrown) {
         if (!NO_SUCH_ADDRESS.has(codeOf(thrown))) {
           await bound[0]!.dispose();
@@ -46,9 +47,9 @@ function listening(url: string, bound: readonly Bound[]): Listening {
   };
 }
 
-async function bindOne(bind: Bind, hostname: string, { port, tls }: ListenAt): Promise<Bound> {
+async function bindOne(bind: Bind, hostname: string, { port, tls, reusePort = false }: ListenAt): Promise<Bound> {
   try {
-    return await bind({ hostname, port, tls });
+    return await bind({ hostname, port, reusePort, tls });
   } catch (thrown) {
     throw refusal(hostname, port, thrown);
   }
