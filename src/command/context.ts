@@ -17,6 +17,8 @@ export interface CommandContext {
   readonly content: Content;
   readonly channelId: string;
   readonly gateId: string;
+  /** The gateway's run; "" for one that has no lease. */
+  readonly incarnation: string;
   /** Makes the request recognisable when it is forwarded again. */
   readonly key: RequestKey | undefined;
   /** Monotonic ms at which the request reached this logic server. */

@@ -19,6 +19,7 @@ function sent(targets: readonly Target[], g2 = true) {
   const packets: Downward[] = [];
   const link = (peerId: string, open: boolean): [string, Downlink] => [peerId, {
     peerId,
+    incarnation: "",
     send: (packet) => open && packets.push(packet) > 0,
   }];
   const missed = dispatch(

@@ -6,6 +6,11 @@ import { MessagePush } from "../protocol/gen/pkt_messages.ts";
 import type { RoomPush, Target } from "../protocol/route.ts";
 import type { Downlink } from "./link.ts";
 
+/** Says which packets are to be confirmed by their gateway, and under which number; undefined: this one is not. */
+export interface ReceiptNumbers {
+  next(gateId: string, command: string): number | undefined;
+}
+
 /**
  * Fans one push out: a packet per gateway and content with the list of its channels and, beside it, their positions.
  * The message is encoded once per content. Every gateway is tried, whatever happened at the others. Gives how many
@@ -18,6 +23,7 @@ export function dispatch<T>(
   targets: readonly Target[],
   type: BodyType<T>,
   message: Partial<T>,
+  receipts?: ReceiptNumbers,
 ): number {
   const bodies: Partial<Record<Content, Uint8Array>> = {};
   let missed = 0;
@@ -39,6 +45,7 @@ export function dispatch<T>(
       positions: group.map((one) => one.pos),
       own,
       answers: 0,
+      receipt: receipts?.next(gateId, command),
     });
     if (!sent) missed += group.length;
   }

@@ -44,6 +44,8 @@ export interface Downward {
   readonly rooms?: readonly InRoom[] | undefined;
   /** For replies: `n` of the request's key; 0: not known (KIM peers), match by order. */
   readonly answers: number;
+  /** The gateway is to say which channels took the push (`im.receipt` with this number); absent: it says nothing. */
+  readonly receipt?: number | undefined;
 }
 
 export type LinkState = "open" | "draining" | "closed";
@@ -52,6 +54,12 @@ export type LinkState = "open" | "draining" | "closed";
 export interface Uplink {
   /** Service id of the logic server. */
   readonly peerId: string;
+  /** The zone it registered with; "" for none. */
+  readonly zone: string;
+  /** Monotonic ms until which it is young: used only when there is no other (proto/WIRE.md "Choosing"). 0: never. */
+  readonly youngUntilMs: number;
+  /** One of KIM's: it reads protobuf bodies only, and knows none of our metas and commands. */
+  readonly kim?: boolean;
   /** "draining": takes what belongs to it, gets no new channels. */
   readonly state: LinkState;
   /** False when the link is full or closed: the request was not taken. Never throws, never waits. */
@@ -60,7 +68,9 @@ export interface Uplink {
 
 /** What the gateway hears from a link. */
 export interface UplinkEvents {
-  down(packet: Downward): void;
+  /** Everything but `im.drain`: that is a change of the link. */
+  down(packet: Downward, from: Uplink): void;
+  /** Its state is another: draining, or closed. */
   changed(link: Uplink): void;
 }
 
@@ -68,7 +78,14 @@ export interface UplinkEvents {
 export interface Downlink {
   /** Service id of the gateway. */
   readonly peerId: string;
-  /** False when the link is gone: what was pushed is in the store and will be fetched. */
+  /** The gateway's run; "" for one that has none: KIM's, or in the same process. */
+  readonly incarnation: string;
+  /** It speaks KIM's protocol only, and knows no rooms: pushes go to channels. */
+  readonly kim?: boolean;
+  /**
+   * False when the link is gone: what was pushed is in the store and will be fetched. `im.drain` makes the other end
+   * "draining".
+   */
   send(packet: Downward): boolean;
 }
 
@@ -76,4 +93,16 @@ export interface Downlink {
 export interface DownlinkEvents {
   up(packet: Upward, from: Downlink): void;
   closed(link: Downlink): void;
+}
+
+/** A gateway, as those see it who make its links. */
+export interface LinkGateway extends UplinkEvents {
+  /** A link is up: another one for each connection. */
+  attach(link: Uplink): void;
+}
+
+/** A logic server, as those see it who make its links. */
+export interface LinkLogic extends DownlinkEvents {
+  /** A link is up. A newer one of the same gateway takes over. */
+  attach(link: Downlink): void;
 }

@@ -1,3 +1,4 @@
+import { DRAIN } from "../protocol/commands.ts";
 import type { Downlink, DownlinkEvents, Downward, LinkState, Uplink, UplinkEvents, Upward } from "./link.ts";
 
 /** A link inside one process: each send is a call. Cutting it loses nothing that has arrived and everything later. */
@@ -8,18 +9,24 @@ export class MemoryLink {
   readonly #gateway: UplinkEvents;
   readonly #logic: DownlinkEvents;
 
-  constructor(ids: { gateId: string; logicId: string }, gateway: UplinkEvents, logic: DownlinkEvents) {
+  constructor(
+    ids: { gateId: string; logicId: string; incarnation?: string },
+    gateway: UplinkEvents,
+    logic: DownlinkEvents,
+  ) {
     this.#gateway = gateway;
     this.#logic = logic;
     const state = (): LinkState => this.#state;
     this.uplink = {
       peerId: ids.logicId,
+      zone: "",
+      youngUntilMs: 0,
       get state() {
         return state();
       },
       send: (packet) => this.#up(packet),
     };
-    this.downlink = { peerId: ids.gateId, send: (packet) => this.#down(packet) };
+    this.downlink = { peerId: ids.gateId, incarnation: ids.incarnation ?? "", send: (packet) => this.#down(packet) };
   }
 
   /** The logic server asks for no new channels. */
@@ -45,7 +52,8 @@ export class MemoryLink {
 
   #down(packet: Downward): boolean {
     if (this.#state === "closed") return false;
-    this.#gateway.down(packet);
+    if (packet.header.command === DRAIN) this.drain();
+    else this.#gateway.down(packet, this.uplink);
     return true;
   }
 }

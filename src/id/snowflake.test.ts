@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { FakeClock } from "../base/fake_clock.ts";
 import { MAX_NODE, Snowflake, SNOWFLAKE_EPOCH_MS, snowflakeAt, snowflakeMs } from "./snowflake.ts";
 
 const START = 1_700_000_000_000;
@@ -79,4 +80,30 @@ describe("Snowflake", () => {
     expect(snowflakeAt(START)).toBe(id);
     expect(snowflakeAt(0)).toBe(0n);
   });
+});
+
+test("ids grow when the node number becomes a lower one, and stay within the time it is leased for", () => {
+  const clock = new FakeClock();
+  const wanted: number[] = [];
+  const want = (ms: number) => void wanted.push(ms);
+  const lease = { node: 900, afterMs: 0, untilMs: Infinity, now: () => clock.now(), want };
+  const ids = new Snowflake({ now: () => 0 }, lease);
+  let last = ids.next();
+  for (const node of [3, 2, 1000, 0]) {
+    lease.node = node;
+    const id = ids.next();
+    expect(id).toBeGreaterThan(last);
+    expect(Number(id >> 12n) & 1023).toBe(node);
+    last = ids.next();
+    expect(last).toBeGreaterThan(id);
+  }
+  lease.node = 5;
+  lease.afterMs = clock.now() + 500;
+  expect(snowflakeMs(ids.next())).toBe(clock.now() + 501);
+  lease.untilMs = clock.now() + 600;
+  clock.advance(601);
+  expect(() => ids.next()).toThrow("leased");
+  expect(wanted).toEqual([clock.now()]);
+  lease.untilMs = Infinity;
+  expect(ids.next()).toBeGreaterThan(last);
 });

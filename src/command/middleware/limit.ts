@@ -1,11 +1,16 @@
 import { ImError } from "../../base/errors.ts";
 import type { Middleware } from "../router.ts";
 
-/** At most `most` requests under way at once; more are answered BUSY, at once. */
-export function limit(most: number): Middleware {
+/**
+ * At most `most` requests under way at once; more are answered BUSY, at once.
+ * @param again "taken": not those that were forwarded before. They may have been carried out, only the store knows.
+ */
+export function limit(most: number, again: "taken" | "limited" = "limited"): Middleware {
   let running = 0;
-  return async (_ctx, next) => {
-    if (running >= most) throw new ImError("BUSY", `Cannot take the request: ${most} are under way`);
+  return async (ctx, next) => {
+    if (running >= most && !(again === "taken" && ctx.again)) {
+      throw new ImError("BUSY", `Cannot take the request: ${most} are under way`);
+    }
     running++;
     try {
       return await next();

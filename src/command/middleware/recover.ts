@@ -6,7 +6,9 @@ import type { Middleware } from "../router.ts";
 
 /**
  * The one place that turns an error into a reply: status in the context, body from `encodeError`. Only errors that
- * speak of the request keep their text; what failed behind the handler is logged here, once, and told neutrally.
+ * speak of the request, or say that something it needs is not there now (CLOSED), keep their text; what failed behind
+ * the handler is logged here, once, and told neutrally. CLOSED for a request with a key passes: this server stops and does
+ * not know what becomes of it, another one will be asked.
  */
 export function recover(log: Logger, encodeError: (content: Content, message: string) => Uint8Array): Middleware {
   return async (ctx, next) => {
@@ -14,9 +16,10 @@ export function recover(log: Logger, encodeError: (content: Content, message: st
       return await next();
     } catch (thrown) {
       const error = ImError.from(thrown);
+      if (error.code === "CLOSED" && ctx.key) throw error;
       const name = statusOf(error);
       ctx.status = STATUS[name].wire;
-      if (name !== "SYSTEM") return encodeError(ctx.content, error.message);
+      if (name !== "SYSTEM" || error.code === "CLOSED") return encodeError(ctx.content, error.message);
       log.error("command failed", { command: ctx.header.command, app: ctx.app, account: ctx.account, error });
       return encodeError(ctx.content, "Cannot do this now: try again");
     }
