@@ -1,4 +1,7 @@
 import type { Clock } from "../base/clock.ts";
+import { ImError } from "../base/errors.ts";
+import { gatewayLease } from "./leases.ts";
+import type { MemoryLeases } from "./memory_leases.ts";
 import type { Location, Session, SessionStore } from "./store.ts";
 
 interface Online {
@@ -6,28 +9,43 @@ interface Online {
   lastHeardMs: number;
 }
 
-/** Sessions of one process, in memory. `devices` is the most that one account may have online. */
+export interface MemorySessionOptions {
+  /** The most that one account may have online. */
+  readonly devices: number;
+  /** Of the gateways; not needed where sessions have no incarnation. */
+  readonly leases?: MemoryLeases;
+}
+
+/** A channel that was ended before its login was stored is remembered for so long. */
+const ENDED_MS = 60_000;
+
+/** Sessions of one process, in memory. */
 export class MemorySessionStore implements SessionStore {
   readonly #clock: Clock;
-  readonly #devices: number;
+  readonly #options: MemorySessionOptions;
   readonly #byChannel = new Map<string, Online>();
   /** app, then account, then device. */
   readonly #apps = new Map<string, Map<string, Map<string, Online>>>();
+  /** Channels that ended without a session, and until when that counts; in the order they ended. */
+  readonly #ended = new Map<string, number>();
 
-  constructor(clock: Clock, options: { devices: number }) {
+  constructor(clock: Clock, options: MemorySessionOptions) {
     this.#clock = clock;
-    this.#devices = options.devices;
+    this.#options = options;
   }
 
   add(session: Session): Promise<Session[]> {
+    if (this.#wasEnded(session.channelId)) return Promise.reject(gone("its connection has ended"));
+    if (!this.#counts(session)) return Promise.reject(gone("its gateway has no lease"));
     const devices = this.#devicesOf(session.app, session.account);
     const replaced: Session[] = [];
     const before = devices.get(session.device);
-    if (before) replaced.push(this.#forget(before.session, devices));
-    while (devices.size >= this.#devices) replaced.push(this.#forget(mostSilent(devices), devices));
-    const online: Online = { session, lastHeardMs: this.#clock.mono() };
-    devices.set(session.device, online);
-    this.#byChannel.set(session.channelId, online);
+    if (before) {
+      this.#forget(before.session, devices);
+      if (before.session.channelId !== session.channelId) replaced.push(before.session);
+    }
+    while (devices.size >= this.#options.devices) replaced.push(this.#forget(mostSilent(devices), devices));
+    this.#put(session, devices);
     return Promise.resolve(replaced);
   }
 
@@ -35,17 +53,33 @@ export class MemorySessionStore implements SessionStore {
     return Promise.resolve(this.#byChannel.get(channelId)?.session);
   }
 
-  delete(gone: Pick<Session, "app" | "account" | "device" | "channelId" | "generation">): Promise<boolean> {
-    const online = this.#byChannel.get(gone.channelId);
-    if (online?.session.generation !== gone.generation) return Promise.resolve(false);
-    const accounts = this.#apps.get(gone.app);
-    const devices = accounts?.get(gone.account);
-    if (devices) {
-      this.#forget(online.session, devices);
-      if (devices.size === 0) accounts!.delete(gone.account);
-      if (accounts!.size === 0) this.#apps.delete(gone.app);
+  end(channelId: string): Promise<boolean> {
+    const online = this.#byChannel.get(channelId);
+    if (!online) {
+      this.#forgetEnded();
+      this.#ended.set(channelId, this.#clock.mono() + ENDED_MS);
+      return Promise.resolve(false);
     }
+    const { app, account } = online.session;
+    const accounts = this.#apps.get(app)!;
+    const devices = accounts.get(account)!;
+    this.#forget(online.session, devices);
+    if (devices.size === 0) accounts.delete(account);
+    if (accounts.size === 0) this.#apps.delete(app);
     return Promise.resolve(true);
+  }
+
+  restore(sessions: readonly Session[]): Promise<string[]> {
+    const lost: string[] = [];
+    for (const session of sessions) {
+      if (this.#wasEnded(session.channelId) || !this.#counts(session)) continue;
+      const devices = this.#devicesOf(session.app, session.account);
+      const there = devices.get(session.device);
+      if (there?.session.channelId === session.channelId) continue;
+      if (there || devices.size >= this.#options.devices) lost.push(session.channelId);
+      else this.#put(session, devices);
+    }
+    return Promise.resolve(lost);
   }
 
   locate(app: string, accounts: readonly string[]): Promise<Location[]> {
@@ -53,25 +87,43 @@ export class MemorySessionStore implements SessionStore {
     const online = this.#apps.get(app);
     if (online) {
       for (const account of accounts) {
-        for (const one of online.get(account)?.values() ?? []) found.push(one.session);
+        for (const { session } of online.get(account)?.values() ?? []) if (this.#counts(session)) found.push(session);
       }
     }
     return Promise.resolve(found);
   }
 
-  touch(channelIds: readonly string[]): Promise<void> {
+  touch(channelIds: readonly string[]): Promise<string[]> {
     const now = this.#clock.mono();
+    const missing: string[] = [];
     for (const id of channelIds) {
       const online = this.#byChannel.get(id);
       if (online) online.lastHeardMs = now;
+      else missing.push(id);
     }
-    return Promise.resolve();
+    return Promise.resolve(missing);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#byChannel.clear();
     this.#apps.clear();
+    this.#ended.clear();
     return Promise.resolve();
+  }
+
+  #counts({ incarnation }: Session): boolean {
+    return incarnation === "" || this.#options.leases?.held(gatewayLease(incarnation)) === true;
+  }
+
+  #wasEnded(channelId: string): boolean {
+    return (this.#ended.get(channelId) ?? 0) > this.#clock.mono();
+  }
+
+  #forgetEnded(): void {
+    for (const [id, untilMs] of this.#ended) {
+      if (untilMs > this.#clock.mono()) return;
+      this.#ended.delete(id);
+    }
   }
 
   #devicesOf(app: string, account: string): Map<string, Online> {
@@ -82,11 +134,21 @@ export class MemorySessionStore implements SessionStore {
     return devices;
   }
 
+  #put(session: Session, devices: Map<string, Online>): void {
+    const online: Online = { session, lastHeardMs: this.#clock.mono() };
+    devices.set(session.device, online);
+    this.#byChannel.set(session.channelId, online);
+  }
+
   #forget(session: Session, devices: Map<string, Online>): Session {
     this.#byChannel.delete(session.channelId);
     devices.delete(session.device);
     return session;
   }
+}
+
+function gone(why: string): ImError {
+  return new ImError("CLOSED", `Cannot log in: ${why}`);
 }
 
 function mostSilent(devices: ReadonlyMap<string, Online>): Session {

@@ -9,6 +9,11 @@ export interface Session {
   readonly channelId: string;
   /** Service id of the gateway. */
   readonly gateId: string;
+  /**
+   * The gateway's run: its sessions count while its lease (session/leases.ts) is held. "": they always count, for
+   * gateways that have none (KIM's, and those of one process).
+   */
+  readonly incarnation: string;
   /** How the client wants bodies. */
   readonly content: Content;
   readonly generation: bigint;
@@ -32,15 +37,26 @@ export interface Location {
 export interface SessionStore extends AsyncDisposable {
   /**
    * Stores the session and its location in one step. Gives the sessions it put out: the same device's, and over the
-   * device limit those that have been silent longest.
+   * device limit those that have been silent longest. The same channel again (its login was tried at another server)
+   * takes its own place.
+   * @throws {ImError} CLOSED: the channel was ended before, or its gateway's lease is not held; nothing was stored.
    */
   add(session: Session): Promise<Session[]>;
   /** The session of a channel. */
   get(channelId: string): Promise<Session | undefined>;
-  /** Removes session and location if both still carry this generation; false when they do not. */
-  delete(session: Pick<Session, "app" | "account" | "device" | "channelId" | "generation">): Promise<boolean>;
+  /**
+   * Ends the session of a channel: removes it, and its location if that still carries the same generation. Remembered
+   * for a minute, so that a login of that channel which is still on its way is not stored. False: there was none.
+   */
+  end(channelId: string): Promise<boolean>;
+  /**
+   * Puts sessions back that a gateway still has, after the store lost them. What is there already stays; a device that
+   * another channel has meanwhile is not taken from it, and nobody is put out when the account has all its devices
+   * online. Gives the channels that lost their device this way.
+   */
+  restore(sessions: readonly Session[]): Promise<string[]>;
   /** Every device of every account that is online, in the order of the accounts. */
   locate(app: string, accounts: readonly string[]): Promise<Location[]>;
-  /** These channels were heard of: their devices are not silent. */
-  touch(channelIds: readonly string[]): Promise<void>;
+  /** These channels were heard of: their devices are not silent. Gives those that have no session. */
+  touch(channelIds: readonly string[]): Promise<string[]>;
 }

@@ -1,8 +1,13 @@
 import { expect, test } from "bun:test";
+import { gatewayLease, type Leases } from "../../src/session/leases.ts";
 import type { Session, SessionStore } from "../../src/session/store.ts";
 
-/** What every SessionStore promises. `open` makes an empty one with `devices` devices per account. */
-export function sessionStoreContract(name: string, open: (devices: number) => Promise<SessionStore>): void {
+/** What every SessionStore promises. `open` makes an empty one with `devices` devices per account, and its leases. */
+export function sessionStoreContract(
+  name: string,
+  openBoth: (devices: number) => Promise<{ store: SessionStore; leases: Leases }>,
+): void {
+  const open = async (devices: number): Promise<SessionStore> => (await openBoth(devices)).store;
   let generation = 1n;
   const session = (app: string, account: string, device: string, channelId: string): Session => ({
     app,
@@ -10,6 +15,7 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     device,
     channelId,
     gateId: "gw1",
+    incarnation: "",
     content: "protobuf",
     generation: generation++,
     remoteIp: "127.0.0.1",
@@ -56,17 +62,25 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     const one = session("kim", "ann", "phone", "c1");
     await store.add(one);
     await store.add(session("kim", "ann", "phone", "c2"));
-    expect(await store.delete(one)).toBe(false);
+    expect(await store.end("c1")).toBe(false);
     expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
   });
 
-  test(`SessionStore/${name}: a logout with another generation changes nothing`, async () => {
-    await using store = await open(16);
-    const one = session("kim", "ann", "", "c1");
+  test(`SessionStore/${name}: a login that is stored once more puts out nobody`, async () => {
+    await using store = await open(1);
+    const one = session("kim", "ann", "phone", "c1");
     await store.add(one);
-    expect(await store.delete({ ...one, generation: 0n })).toBe(false);
-    expect(await store.delete(one)).toBe(true);
-    expect(await store.delete(one)).toBe(false);
+    expect(await store.add({ ...one, generation: generation++ })).toEqual([]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c1"]);
+    expect(await store.end("c1")).toBe(true);
+    expect(await channels(store, "kim", "ann")).toEqual([]);
+  });
+
+  test(`SessionStore/${name}: an ended channel is found nowhere, and ends once`, async () => {
+    await using store = await open(16);
+    await store.add(session("kim", "ann", "", "c1"));
+    expect(await store.end("c1")).toBe(true);
+    expect(await store.end("c1")).toBe(false);
     expect(await channels(store, "kim", "ann")).toEqual([]);
     expect(await store.get("c1")).toBeUndefined();
   });
@@ -84,7 +98,7 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     await new Promise((resolve) => setTimeout(resolve, 5));
     await store.add(session("kim", "ann", "b", "c2"));
     await new Promise((resolve) => setTimeout(resolve, 5));
-    await store.touch(["c1", "unknown"]);
+    expect(await store.touch(["c1", "unknown"])).toEqual(["unknown"]);
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect((await store.add(session("kim", "ann", "c", "c3"))).map((old) => old.channelId)).toEqual(["c2"]);
     expect((await channels(store, "kim", "ann")).sort()).toEqual(["c1", "c3"]);
@@ -104,8 +118,7 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     expect(await store.add(two)).toEqual([]);
     expect(await channels(store, "kim", "ann")).toEqual(["c1"]);
     expect(await channels(store, "other", "ann")).toEqual(["c2"]);
-    expect(await store.delete({ ...one, generation: two.generation })).toBe(false);
-    await store.delete(two);
+    await store.end("c2");
     expect(await channels(store, "kim", "ann")).toEqual(["c1"]);
   });
 
@@ -125,4 +138,78 @@ export function sessionStoreContract(name: string, open: (devices: number) => Pr
     expect(put.flat().length).toBe(1);
     expect((await channels(store, "kim", "ann")).length).toBe(1);
   });
+
+  test(`SessionStore/${name}: a login that was overtaken by the end of its channel is not stored`, async () => {
+    await using store = await open(16);
+    await store.add(session("kim", "ann", "phone", "c1"));
+    expect(await store.end("c2")).toBe(false);
+    expect(await codeOf(store.add(session("kim", "ann", "phone", "c2")))).toBe("CLOSED");
+    expect(await store.restore([session("kim", "bob", "phone", "c2")])).toEqual([]);
+    expect(await channels(store, "kim", "ann", "bob")).toEqual(["c1"]);
+  });
+
+  test(`SessionStore/${name}: sessions count while their gateway's lease is held`, async () => {
+    const { store, leases } = await openBoth(16);
+    await using _ = store;
+    const at = (incarnation: string, account: string, channelId: string): Session => ({
+      ...session("kim", account, "phone", channelId),
+      incarnation,
+    });
+    expect(await codeOf(store.add(at("run1", "ann", "c1")))).toBe("CLOSED");
+    await leases.claim(gatewayLease("run1"), "run1", 10_000);
+    await leases.claim(gatewayLease("run2"), "run2", 10_000);
+    await store.add(at("run1", "ann", "c1"));
+    await store.add(at("run2", "bob", "c2"));
+    expect(await channels(store, "kim", "ann", "bob")).toEqual(["c1", "c2"]);
+    await leases.release(gatewayLease("run1"), "run1");
+    await new Promise((resolve) => setTimeout(resolve, 1_100)); // who holds a lease may be remembered for a second
+    expect(await channels(store, "kim", "ann", "bob")).toEqual(["c2"]);
+    // A login elsewhere still learns which channel it put out: that gateway may live.
+    expect((await store.add(at("run2", "ann", "c3"))).map((old) => old.channelId)).toEqual(["c1"]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c3"]);
+  });
+
+  test(`SessionStore/${name}: who is heard of without a session is told, in the order of the question`, async () => {
+    await using store = await open(16);
+    await store.add(session("kim", "ann", "phone", "c1"));
+    await store.add(session("kim", "bob", "", "c2"));
+    expect(await store.touch(["c1", "c2"])).toEqual([]);
+    await store.add(session("kim", "ann", "phone", "c3"));
+    await store.end("c2");
+    expect(await store.touch(["c2", "c3", "c1"])).toEqual(["c2", "c1"]);
+    expect(await store.touch([])).toEqual([]);
+  });
+
+  test(`SessionStore/${name}: what is put back is not one device too many`, async () => {
+    await using store = await open(1);
+    const desk = session("kim", "ann", "desk", "c1");
+    await store.add(desk);
+    expect((await store.add(session("kim", "ann", "phone", "c2"))).map((old) => old.channelId)).toEqual(["c1"]);
+    expect(await store.restore([desk])).toEqual(["c1"]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
+    await store.end("c2");
+    expect(await store.restore([desk])).toEqual([]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c1"]);
+  });
+
+  test(`SessionStore/${name}: a gateway puts its sessions back, except those that logged in elsewhere`, async () => {
+    await using store = await open(16);
+    const mine = [
+      session("kim", "ann", "phone", "c1"),
+      session("kim", "bob", "", "c2"),
+      session("kim", "cy", "", "c3"),
+    ];
+    await store.add(mine[2]!);
+    await store.add(session("kim", "bob", "", "c9"));
+    expect(await store.restore(mine)).toEqual(["c2"]);
+    expect(await channels(store, "kim", "ann", "bob", "cy")).toEqual(["c1", "c9", "c3"]);
+    expect(await store.restore(mine)).toEqual(["c2"]);
+    expect(await store.get("c1")).toMatchObject({ account: "ann", device: "phone", generation: mine[0]!.generation });
+    expect(await store.end("c1")).toBe(true);
+    expect(await channels(store, "kim", "ann")).toEqual([]);
+  });
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return await promise.then(() => undefined, (error: { code?: string }) => error.code);
 }
