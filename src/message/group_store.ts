@@ -14,6 +14,8 @@ export interface CreateGroup {
   readonly key?: RequestKey | undefined;
   /** As for an append. */
   readonly startBy: number;
+  /** As for an append. */
+  readonly again?: boolean | undefined;
 }
 
 /** Who changes whose membership. */

@@ -22,7 +22,10 @@ export interface AppendRequest {
   readonly clientMsgId?: string | undefined;
   /** Monotonic ms of this process's clock; if the commit has not begun by then, the answer is BUSY. */
   readonly startBy: number;
-  /** Was forwarded before and may be stored already: it is not refused before it was looked up. */
+  /**
+   * Was forwarded before and may be stored already: it is not refused before it was looked up, and a refusal is final: for
+   * 10 minutes nothing is stored under its key, although the first copy may still come.
+   */
   readonly again?: boolean | undefined;
 }
 

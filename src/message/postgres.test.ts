@@ -36,6 +36,52 @@ if (typeof database === "string") {
     await query(url, `DROP SCHEMA ${schema} CASCADE`);
   });
 
+  test("MessageStore/PostgreSQL: a process whose clock is an hour ahead forgets nobody's request keys", async () => {
+    const schema = `petrel_test_${process.pid}_${made++}`;
+    await migratePostgres({ url, schema });
+    const ahead = new FakeClock(Date.now() + 3_600_000);
+    await using one = await openPostgresStore({ url, schema, connections: 2 });
+    await using two = await openPostgresStore({ url, schema, connections: 2, clock: ahead });
+    const first = talk("ann", "bob", { key: { scope: "c1", n: 1, low: 1 } });
+    const [stored] = await one.append([first]);
+    if (!stored || stored instanceof ImError) throw new Error("not stored");
+    ahead.advance(31_000); // it sweeps
+    await new Promise((go) => setTimeout(go, 500));
+    expect(await two.append([{ ...first, startBy: Infinity, again: true }])).toEqual([{ ...stored, duplicate: true }]);
+    await query(url, `DROP SCHEMA ${schema} CASCADE`);
+  });
+
+  test(
+    "MessageStore/PostgreSQL: a first copy at one store and a refused second at another: one of them wins, for good",
+    async () => {
+      const schema = `petrel_test_${process.pid}_${made++}`;
+      await migratePostgres({ url, schema });
+      await using one = await openPostgresStore({ url, schema, connections: 2 });
+      await using two = await openPostgresStore({ url, schema, connections: 2 });
+      const outcomes = { stored: 0, refused: 0 };
+      for (let n = 1; n <= 60; n++) {
+        // Scopes that are new to the database, and one that is not: rows that are inserted, and rows that are locked.
+        const first = talk("ann", "bob", { key: n % 2 ? { scope: `c${n}`, n: 1, low: 1 } : { scope: "c", n, low: 1 } });
+        const late = { ...first, startBy: -1, again: true };
+        const pause = () => new Promise((resolve) => setTimeout(resolve, n % 4));
+        const [[a], [b]] = await Promise.all([
+          n % 3 === 0 ? pause().then(() => one.append([first])) : one.append([first]),
+          n % 3 === 1 ? pause().then(() => two.append([late])) : two.append([late]),
+        ]);
+        const stored = !(a instanceof ImError);
+        outcomes[stored ? "stored" : "refused"]++;
+        if (stored) expect(b).toEqual({ ...a!, duplicate: true });
+        else expect([a, b]).toMatchObject([{ code: "BUSY" }, { code: "BUSY" }]);
+        const [after] = await one.append([first]);
+        expect(after).toEqual(stored ? { ...a!, duplicate: true } : expect.objectContaining({ code: "BUSY" }));
+      }
+      expect((await one.heads("kim", ["ann"]))[0]?.pos).toBe(outcomes.stored);
+      expect(Math.min(outcomes.stored, outcomes.refused)).toBeGreaterThan(0);
+      await query(url, `DROP SCHEMA ${schema} CASCADE`);
+    },
+    60_000,
+  );
+
   test("MessageStore/PostgreSQL: what may be stored already is not refused before it could be looked up", async () => {
     const schema = `petrel_test_${process.pid}_${made++}`;
     await migratePostgres({ url, schema });

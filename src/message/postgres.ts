@@ -13,6 +13,7 @@ import { MIGRATIONS } from "./postgres/migrations.ts";
 import { PostgresStore } from "./postgres/store.ts";
 
 export { PostgresStore } from "./postgres/store.ts";
+import { neverRejectTypeQuestion } from "./postgres/type_question.ts";
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`; `?schema=name` at its end is as `schema`. */
@@ -88,6 +89,7 @@ export async function migratePostgres(options: MigrateOptions): Promise<readonly
   const { clock = systemClock, restored = false } = options;
   return await reachable(options, async () => {
     const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5, connection: { search_path: schema } });
+    neverRejectTypeQuestion(sql`SELECT 1`);
     try {
       await makeSchema(sql, schema);
       const db = new Kysely<unknown>({ dialect: new PostgresJSDialect({ postgres: sql }) });

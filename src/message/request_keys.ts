@@ -15,7 +15,8 @@ interface Scope<Answer> {
 }
 
 /**
- * The first answers of requests that may come again on an inner hop: per scope those with n >= low, for 10 minutes.
+ * The first answers of requests that may come again on an inner hop: per scope those with n >= low, for 10 minutes. An
+ * answer may be that the request was refused for good.
  * Time is handed in as ms that only grow.
  */
 export class RequestKeys<Answer> {

@@ -42,6 +42,27 @@ describe("retention", () => {
     expect(counted("removed")).toBe(12);
   });
 
+  test("a clock that jumps forward makes no message old before it has been so for a day", async () => {
+    const { clock, calls, pass } = stand(30, () => Promise.resolve(3));
+    const lastDays = () => Number(calls.at(-1)!.before / 1_000_000n) / DAY_MS;
+    await pass(120_000, 1_000);
+    const before = lastDays();
+    clock.jump(365 * DAY_MS);
+    await pass(3_600_000, 10_000);
+    expect(lastDays()).toBeLessThan(before + 0.1);
+    clock.jump(-365 * DAY_MS);
+    await pass(120_000, 1_000);
+    expect(lastDays()).toBeGreaterThan(before);
+    clock.jump(40 * DAY_MS);
+    await pass(DAY_MS - 120_000, 60_000);
+    expect(lastDays()).toBeLessThan(before + 2);
+    await pass(240_000, 10_000);
+    expect(lastDays()).toBeGreaterThan(before + 40);
+    clock.jump(-50 * DAY_MS);
+    await pass(120_000, 1_000);
+    expect(lastDays()).toBeLessThan(before);
+  });
+
   test("while there is more it rests as long as a slice took", async () => {
     const { calls, pass } = stand(1, (_before, most, clock) => {
       return new Promise((resolve) => void clock.after(100, () => resolve(most)));

@@ -130,9 +130,10 @@ export class RoyalStore implements ImStore {
       try {
         const make = (attempt: Attempt) => {
           const texts = { app, owner, name, avatar, introduction, members: [...members] };
-          return { ...texts, ...keyToWire(key), waitMs: this.#wait(attempt, startBy) };
+          const again = request.again === true || attempt.again !== "no";
+          return { ...texts, ...keyToWire(key), waitMs: this.#wait(attempt, startBy), again };
         };
-        return await this.#asker.insist(CALL.createGroup, make, startBy);
+        return await this.#asker.insist(CALL.createGroup, make, startBy, request.again);
       } finally {
         this.#keys.answered([{ key }]);
       }

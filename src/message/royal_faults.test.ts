@@ -84,7 +84,7 @@ describe("a store behind HTTP", () => {
     expect(await after(append(), 1_500)).not.toBe("stored");
     expect(asked.length).toBeGreaterThan(10);
     expect(asked.every(({ appends }) => !appends[0]!.again)).toBe(true);
-    expect(client.health().problem).toContain("Connection refused");
+    expect(client.health().problem).toContain("nobody answers there");
   });
 
   test("whose answer was lost is asked again, with the same key, for as long as it takes", async () => {
@@ -237,4 +237,18 @@ describe("a store behind HTTP", () => {
       }
     },
   );
+});
+
+test("many reads that find no store do not ask it without end", async () => {
+  let attempts = 0;
+  const { client, after } = store(() => {
+    attempts++;
+    return refusedConnection();
+  });
+  const reads = Array.from(
+    { length: 2_000 },
+    (_, i) => client.acked("kim", `user${i}`, "").catch((error) => error.code),
+  );
+  expect(new Set(await after(Promise.all(reads), 8_000, 250))).toEqual(new Set(["SYSTEM"]));
+  expect(attempts).toBeLessThan(16_000);
 });

@@ -4,6 +4,7 @@ import { stored, talk } from "../../tests/contract/message_talk.ts";
 import { type TempDir, tempDir } from "../../tests/support/temp.ts";
 import { sleep, systemClock } from "../base/clock.ts";
 import { type Logger, silent } from "../base/logger.ts";
+import type { ImError } from "../base/errors.ts";
 import { openSqliteStore, type SqliteOptions, type SqliteStore } from "./sqlite.ts";
 
 const PLACES = [{ where: "in workers", threads: true }, { where: "in this thread", threads: false }];
@@ -60,6 +61,27 @@ describe("when the disk fails", () => {
     expect(store.stats()).toMatchObject({ failedCommits: 2, commits: 2 });
   });
 
+  test.each(PLACES)(
+    "full: what came again stays refused, and the next commit keeps that, $where",
+    async ({ threads }) => {
+      await using directory = await tempDir();
+      const lost = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
+      {
+        await using store = await open(directory, threads);
+        await stored(store, talk("ann", "bob"));
+        await store.inject("sync=full@1,sync=full@1");
+        for (let i = 0; i < 2; i++) {
+          expect(await store.append([{ ...lost, again: true }])).toMatchObject([{ code: i === 0 ? "SYSTEM" : "BUSY" }]);
+        }
+        expect(await store.append([lost])).toMatchObject([{ code: "BUSY" }]);
+        expect(store.health().writable).toBe(true);
+      }
+      await using store = await open(directory, threads);
+      expect(await store.append([lost])).toMatchObject([{ code: "BUSY" }]);
+      expect((await store.heads("kim", ["ann"]))[0]?.pos).toBe(1);
+    },
+  );
+
   test.each(PLACES)("a failed sync: SYSTEM, then no writes until a restart, $where", async ({ threads }) => {
     await using directory = await tempDir();
     {
@@ -94,6 +116,8 @@ describe("when the disk fails", () => {
     const ack = store.ack("kim", "bob", "", 1);
     expect((await store.failed).message).toContain("may come back after a restart");
     expect(await store.append([talk("ann", "bob")])).toMatchObject([{ code: "SYSTEM" }]);
+    const again = store.append([talk("ann", "bob", { again: true })]); // nobody can look: the answer is none
+    expect(await again.catch((error: ImError) => error.code)).toBe("CLOSED");
     expect(await settles(Promise.race([doomed, ack]), store)).toBe(false);
     expect(store.health().writable).toBe(false);
     expect(store.health().problem).toContain("has stopped");

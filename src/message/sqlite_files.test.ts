@@ -9,7 +9,7 @@ import type { ImError } from "../base/errors.ts";
 import { openSqliteStore, type SqliteOptions } from "./sqlite.ts";
 import { VERSION } from "./sqlite/schema.ts";
 
-const OLDER = [1, 2].map((version) => ({
+const OLDER = [1, 2, 3].map((version) => ({
   version,
   sql: readFileSync(new URL(`../../tests/vectors/store_v${version}.sql`, import.meta.url), "utf8"),
 }));
@@ -31,6 +31,19 @@ function database(path: string, sql: string): void {
 }
 
 describe("opening a SQLite store", () => {
+  test("a clock that is ahead after a restart forgets no request keys", async () => {
+    await using directory = await tempDir();
+    const options = { directory: directory.path, sync: "normal", threads: false } as const;
+    const first = talk("ann", "bob", { key: { scope: "g1_c1", n: 1, low: 1 } });
+    const startMs = 1_700_000_000_000;
+    {
+      await using store = await openSqliteStore({ ...options, clock: new FakeClock(startMs) });
+      await stored(store, first);
+    }
+    await using store = await openSqliteStore({ ...options, clock: new FakeClock(startMs + 86_400_000) });
+    expect(await stored(store, { ...first, again: true })).toMatchObject({ duplicate: true, seq: 1 });
+  });
+
   test.each(OLDER)("version $version keeps its messages, numbers, positions, keys and client ids", async ({ sql }) => {
     await using directory = await tempDir();
     database(directory.in("messages.db"), sql);

@@ -89,13 +89,16 @@ export const CALL = {
     pos: await store.acked(app, account, device),
   })),
   createGroup: call("/im/group/create", rpc.NewGroupReq, rpc.NewGroupResp, async (store, request, nowMs) => {
-    const { app, owner, name, avatar, introduction, members, key, waitMs } = request;
+    const { app, owner, name, avatar, introduction, members, key, waitMs, again } = request;
     checkNames([app, owner]);
     checkNames(members);
     checkGroupTexts(request);
     checkKey(key);
     const texts = { app, owner, name, avatar, introduction, members };
-    const made = await store.createGroup({ ...texts, key: keyOfWire(key), startBy: startByOf(waitMs, nowMs) });
+    const keyed = { ...texts, key: keyOfWire(key), startBy: startByOf(waitMs, nowMs), again };
+    const made = await store.createGroup(keyed).catch((thrown: unknown) => {
+      throw again ? final(ImError.from(thrown)) : thrown;
+    });
     return { id: made.id, members: [...made.members] };
   }),
   join: call(
@@ -205,6 +208,11 @@ const NOTHING_APPENDED: rpc.Appended = {
 };
 const NO_CONTENT: rpc.Content = { messageId: 0n, type: 0, body: "", extra: "" };
 const NO_CONVERSATION = { dest: "", isGroup: false, head: 0, read: 0, unread: 0 } as const;
+
+/** BUSY of the call means that nobody looked, and is asked again; this is the store's own last word. */
+function final(error: ImError): ImError {
+  return error.code === "BUSY" ? new ImError("SYSTEM", error.message, { cause: error }) : error;
+}
 
 function changeOf({ app, group, accounts, by, waitMs }: rpc.ChangeMembersReq, nowMs: number): ChangeMembers {
   checkNames([app]);

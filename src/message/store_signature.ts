@@ -29,12 +29,13 @@ export interface Signature {
 
 /** A text: why it cannot be right. */
 export function readSignature(authorization: string | undefined, nowMs: number): Signature | string {
-  if (authorization === undefined) return "there is no Authorization";
+  if (authorization === undefined) return "there is no Authorization; has the asker PETREL_CLUSTER_SECRET?";
   const [, time, text = ""] = FORM.exec(authorization) ?? [];
   const mac = fromBase64url(text);
   if (time === undefined || !mac) return "Authorization is not Petrel <ms>.<signature>";
   const timeMs = Number(time);
-  if (Math.abs(nowMs - timeMs) > SIGNATURE_MS) return `its time is ${timeMs}, here it is ${Math.floor(nowMs)}`;
+  const offMs = Math.abs(nowMs - timeMs);
+  if (offMs > SIGNATURE_MS) return `clocks differ by ${Math.round(offMs / 1000)} s`;
   return { timeMs, mac };
 }
 

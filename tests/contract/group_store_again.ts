@@ -39,6 +39,25 @@ export function groupsComeAgain(check: Check): void {
     },
   );
 
+  check(
+    "a group whose request came again and was refused is never made, also after a restart",
+    async (store, place) => {
+      const request = group("ann", ["bob"], { key: { scope: "g1_c1", n: 1, low: 1 } });
+      expect(await refusal(store.createGroup({ ...request, startBy: -1 }))).toBe("BUSY");
+      const last = await refusal(store.createGroup({ ...request, startBy: -1, again: true }));
+      expect(["BUSY", "SYSTEM"]).toContain(last);
+      expect(await refusal(store.createGroup(request))).toBe("BUSY");
+      await store[Symbol.asyncDispose]();
+      await using reopened = await place.open();
+      expect(await refusal(reopened.createGroup(request))).toBe("BUSY");
+      const made = await reopened.createGroup({ ...request, key: { scope: "g1_c1", n: 2, low: 1 }, again: true });
+      expect(
+        await reopened.createGroup({ ...request, key: { scope: "g1_c1", n: 2, low: 1 }, startBy: -1, again: true }),
+      )
+        .toEqual(made);
+    },
+  );
+
   check("what is too late to start is BUSY and changes nothing", async (store) => {
     const { id } = await store.createGroup(group("ann", []));
     expect(await refusal(store.createGroup(group("ann", ["bob"], { startBy: -1 })))).toBe("BUSY");

@@ -12,7 +12,7 @@ export function messageStoreContract(name: string, make: () => Promise<StorePlac
       await using place = await make();
       await using store = await place.open();
       await body(store, place);
-    });
+    }, 60_000);
 
   check("numbers are dense under concurrency, per conversation and per inbox", async (store) => {
     const names = ["ann", "bob", "cat"];

@@ -1,6 +1,8 @@
 import { expect } from "bun:test";
+import { ImError } from "../../src/base/errors.ts";
 import type { Appended } from "../../src/message/message_store.ts";
 import type { Check } from "./message_place.ts";
+import { change, group, groupTalk } from "./group_talk.ts";
 import { stored, talk } from "./message_talk.ts";
 
 /** The part of the contract about requests that come again, fail, or come too late. */
@@ -73,4 +75,96 @@ export function messagesComeAgain(check: Check): void {
     const results = await store.append([late, { ...late, key: { scope: "c", n: 2, low: 1 } }, talk("ann", "bob")]);
     expect(results).toMatchObject([{ ...first, duplicate: true }, { code: "BUSY" }, { seq: 2 }]);
   });
+
+  check(
+    "what came again and was refused is never stored: not when its first copy comes, nor after a restart",
+    async (store, place) => {
+      const at = (n: number) => talk("ann", "bob", { key: { scope: "c", n, low: 1 } });
+      const late = (n: number) => ({ ...at(n), startBy: -1, again: true });
+      const known = await stored(store, at(1));
+      const results = await store.append([late(2), at(2), late(1), late(3), late(3), at(4)]);
+      expect(results.map((one) => one instanceof ImError ? one.code : one.seq)).toEqual([
+        "BUSY",
+        "BUSY",
+        known.seq,
+        "BUSY",
+        "BUSY",
+        2,
+      ]);
+      const copies = [at(3), { ...at(2), again: true }, at(2)];
+      expect(await store.append(copies)).toMatchObject(copies.map(() => ({ code: "BUSY" })));
+      await store[Symbol.asyncDispose]();
+      await using reopened = await place.open();
+      expect(await reopened.append(copies)).toMatchObject(copies.map(() => ({ code: "BUSY" })));
+      expect(await stored(reopened, { ...at(3), key: { scope: "c", n: 5, low: 5 } })).toMatchObject({ seq: 3 });
+      expect(await reopened.append([at(3)])).toMatchObject([expect.any(ImError)]);
+      expect((await reopened.heads("kim", ["ann", "bob"])).map((head) => head.pos)).toEqual([3, 3]);
+    },
+  );
+
+  check("a refusal that is not the last word leaves the key free", async (store) => {
+    const request = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
+    expect(await store.append([{ ...request, startBy: -1 }])).toMatchObject([{ code: "BUSY" }]);
+    expect(await stored(store, { ...request, again: true })).toMatchObject({ seq: 1, duplicate: false });
+  });
+
+  check("so is what came again when a batch failed, or when its group did not let it in", async (store, place) => {
+    const { id } = await store.createGroup(group("ann", []));
+    const lost = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
+    await place.failNext(store);
+    expect(await store.append([{ ...lost, again: true }, talk("ann", "bob")])).toMatchObject([
+      expect.any(ImError),
+      { code: "SYSTEM" },
+    ]);
+    expect(await store.append([lost])).toMatchObject([{ code: "BUSY" }]);
+    const sent = groupTalk("bob", id, { key: { scope: "c", n: 2, low: 1 } });
+    expect(await store.append([{ ...sent, again: true }])).toMatchObject([{ code: "UNAUTHORIZED" }]);
+    await store.join(change(id, ["bob"]));
+    expect(await store.append([sent])).toMatchObject([{ code: "BUSY" }]);
+    expect(await stored(store, groupTalk("bob", id))).toMatchObject({ seq: 1 });
+    expect((await store.heads("kim", ["bob"]))[0]?.pos).toBe(1);
+  });
+
+  check(
+    "copies in any order, across restarts: each request is stored once or never, whatever was said last",
+    async (first, place) => {
+      let store = first, state = 7;
+      const random = (
+        below: number,
+      ) => (state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff, (state >> 8) % below);
+      const said = new Map<number, bigint | "refused">();
+      let closed = store[Symbol.asyncDispose].bind(store);
+      for (let round = 0; round < 3; round++) {
+        for (let step = 0; step < 20; step++) {
+          const batch = Array.from({ length: 1 + random(4) }, () => {
+            const n = 1 + random(30), again = random(2) === 0;
+            return talk("ann", "bob", {
+              key: { scope: "c", n, low: 1 },
+              again,
+              startBy: random(2) === 0 ? -1 : Infinity,
+            });
+          });
+          for (const [i, result] of (await store.append(batch)).entries()) {
+            const { key, again, startBy } = batch[i]!, n = key!.n, before = said.get(n);
+            if (before === "refused") expect([n, result]).toMatchObject([n, { code: "BUSY" }]);
+            else if (before !== undefined) {
+              expect([n, result]).toMatchObject([n, {
+                messageId: before,
+                duplicate: true,
+              }]);
+            } else if (startBy === Infinity) said.set(n, (result as Appended).messageId);
+            else if (again) said.set(n, "refused");
+            if (before === undefined && startBy === -1) expect([n, result]).toMatchObject([n, { code: "BUSY" }]);
+          }
+        }
+        await closed();
+        store = await place.open();
+        closed = store[Symbol.asyncDispose].bind(store);
+      }
+      const stored = [...said.values()].filter((one) => one !== "refused");
+      expect((await store.heads("kim", ["bob"]))[0]?.pos).toBe(stored.length);
+      expect(Math.min(stored.length, said.size - stored.length)).toBeGreaterThan(3);
+      await closed();
+    },
+  );
 }

@@ -89,6 +89,7 @@ class Plan {
   take(request: AppendRequest): boolean {
     const decision = this.#known(request) ?? this.#refusal(request);
     if (decision) {
+      if (decision instanceof ImError && request.again && request.key) this.#scopes.refuse(request.key);
       this.#decisions.push(decision);
       return true;
     }
@@ -101,7 +102,7 @@ class Plan {
 
   async write(tx: Tx): Promise<void> {
     const fresh = this.#fresh;
-    if (fresh.length === 0) return;
+    if (fresh.length === 0) return await this.#scopes.save(tx);
     this.#deps.fault("statement");
     const epoch = fresh[0]!.id;
     const logs = [this.#rooms, this.#pairs, this.#accounts];
@@ -113,7 +114,7 @@ class Plan {
       this.#writeEntries(tx),
       this.#writeConversations(tx),
       this.#clientIds.save(tx, fresh.map((one) => ({ ...one, ...one.request, account: one.sender.id }))),
-      this.#scopes.save(tx, this.#deps.clock.now()),
+      this.#scopes.save(tx),
     ]);
   }
 
@@ -131,10 +132,8 @@ class Plan {
   /** The first answer of a request that came before, in this batch or earlier. */
   #known(request: AppendRequest): Decision | undefined {
     const { key, clientMsgId } = request;
-    const byKey = key && this.#scopes.find(key);
-    if (byKey === "answered") {
-      return new ImError("SYSTEM", `Cannot store message: request ${key?.n} of its channel has been answered`);
-    }
+    const byKey = key && this.#scopes.find(key, "store message");
+    if (byKey instanceof ImError) return byKey;
     if (byKey !== undefined) {
       const fresh = this.#byId.get(byKey);
       return fresh ? { of: fresh } : { id: byKey };

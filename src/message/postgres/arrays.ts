@@ -4,6 +4,7 @@
  */
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Numbers, big or not; undefined becomes NULL. */
 export function ints(values: readonly (number | bigint | undefined)[]): string {
@@ -23,4 +24,14 @@ export function utf8s(values: readonly (string | undefined)[]): string {
 /** Bytes (`bytea`); undefined becomes NULL. */
 export function blobs(values: readonly (Uint8Array | undefined)[]): string {
   return `{${values.map((value) => value ? `"\\\\x${value.toHex()}"` : "NULL").join(",")}}`;
+}
+
+/** The text of a `bytea` column that `utf8s` wrote. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** The same of a column that may be NULL. */
+export function maybeTextOf(bytes: Uint8Array | null): string | undefined {
+  return bytes === null ? undefined : textOf(bytes);
 }

@@ -1,6 +1,6 @@
 import { snowflakeMs } from "../../id/snowflake.ts";
 import type { AppendRequest } from "../message_store.ts";
-import { ints, texts, utf8s } from "./arrays.ts";
+import { ints, textOf, texts, utf8s } from "./arrays.ts";
 import { InTheWay, type Tx } from "./database.ts";
 import { KIND } from "./names.ts";
 
@@ -58,7 +58,7 @@ export class KnownClientIds {
       JOIN logs dest ON dest.id = coalesce(m.receiver, m.conversation)`;
     for (const { at, id, dest, grp, type, body, extra } of rows) {
       const { app, sender, clientMsgId } = asked[at - 1]!;
-      const message = { id, dest, group: grp, type, body: utf8.decode(body), extra: utf8.decode(extra) };
+      const message = { id, dest, group: grp, type, body: textOf(body), extra: textOf(extra) };
       found.#known.set(`${app}/${sender}/${clientMsgId}`, message);
     }
     return found;
@@ -83,5 +83,3 @@ export class KnownClientIds {
     if (rows.length < all.length) throw new InTheWay("a client id was used meanwhile");
   }
 }
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -8,7 +8,7 @@ import type {
   Peer,
 } from "../conversation_store.ts";
 import { fromBase36 } from "../../protocol/base36.ts";
-import { ints, texts } from "./arrays.ts";
+import { ints, maybeTextOf, textOf, texts } from "./arrays.ts";
 import type { Sql } from "./database.ts";
 import { findGroup, readGroups } from "./groups.ts";
 import { KIND, pairName } from "./names.ts";
@@ -213,11 +213,9 @@ function messageOf(row: MessageRow): ConversationMessage {
     messageId: row.id,
     sender: row.sender,
     type: row.type,
-    body: utf8.decode(row.body),
-    extra: utf8.decode(row.extra),
+    body: textOf(row.body),
+    extra: textOf(row.extra),
     sendTime: row.send_time,
-    clientMsgId: row.client_msg_id === null ? undefined : utf8.decode(row.client_msg_id),
+    clientMsgId: maybeTextOf(row.client_msg_id),
   };
 }
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -4,7 +4,8 @@ import { type Clock, sleep } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { snowflakeMs } from "../../id/snowflake.ts";
-import { inTransaction, isLost, type Pool, type Sql, type Tx } from "./transaction.ts";
+import { Ended, inTransaction, isLost, type Pool, type Sql, type Tx } from "./transaction.ts";
+import { neverRejectTypeQuestion } from "./type_question.ts";
 
 export type { Sql, Tx } from "./transaction.ts";
 
@@ -51,7 +52,7 @@ const AGAIN = /^(40001|40P01|23505|55P03)$/;
 export class Database implements AsyncDisposable {
   readonly #options: DatabaseOptions;
   #pool: Pool;
-  readonly #ending = new Set<Sql>();
+  readonly #ending = new Set<Pool>();
   #problem: string | undefined;
   #closed = false;
   /** When the server started, and which `batches` it has. */
@@ -121,8 +122,8 @@ export class Database implements AsyncDisposable {
   /** What is asked ends with CLOSED, after a moment at most. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    const { sql, lost } = this.#pool;
-    await Promise.all([sql.end({ timeout: lost ? 0 : 5 }), ...[...this.#ending].map((one) => one.end({ timeout: 0 }))]);
+    const { lost } = this.#pool;
+    await Promise.all([end(this.#pool, lost ? 0 : 5), ...[...this.#ending].map((one) => end(one, 0))]);
   }
 
   #committed<T>(id: bigint, value: T): T {
@@ -181,7 +182,8 @@ export class Database implements AsyncDisposable {
       backoff: (attempt: number) => Math.min(2, 0.1 * 2 ** attempt),
       connection: { search_path: schema, application_name: "petrel", ...SERVER_MS },
     });
-    const pool: Pool = { sql, lost: false };
+    neverRejectTypeQuestion(sql`SELECT 1`);
+    const pool: Pool = { sql, lost: false, waiting: new Set() };
     return pool;
   }
 
@@ -189,10 +191,8 @@ export class Database implements AsyncDisposable {
   #renew(pool: Pool, seconds: number): boolean {
     if (this.#pool !== pool || this.#closed) return false;
     this.#pool = this.#connect();
-    const { sql } = pool;
-    this.#ending.add(sql);
-    const ended = () => void this.#ending.delete(sql);
-    void sql.end({ timeout: seconds }).then(ended, ended); // whatever became of them: nobody uses them any more
+    this.#ending.add(pool);
+    void end(pool, seconds).then(() => this.#ending.delete(pool));
     return true;
   }
 
@@ -203,9 +203,12 @@ export class Database implements AsyncDisposable {
     const stall = this.#options.clock.after(stallMs, () => {
       if (this.#renew(pool, 0)) log.error("database does not answer, connecting anew", { afterMs: stallMs });
     });
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    pool.waiting.add(reject);
     try {
-      return await run(pool.sql);
+      return await Promise.race([run(pool.sql), over]);
     } finally {
+      pool.waiting.delete(reject);
       stall.stop();
     }
   }
@@ -247,6 +250,12 @@ class OtherServer extends Error {
     super("Cannot go on: the server was restarted");
     this.server = server;
   }
+}
+
+/** Ends all connections, whatever became of them, and with them whoever still waits. */
+async function end(pool: Pool, seconds: number): Promise<void> {
+  await pool.sql.end({ timeout: seconds }).catch(() => {});
+  for (const reject of pool.waiting) reject(new Ended());
 }
 
 function words(thrown: unknown): string {

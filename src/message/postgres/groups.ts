@@ -3,7 +3,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Snowflake } from "../../id/snowflake.ts";
 import { fromBase36, toBase36 } from "../../protocol/base36.ts";
 import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
-import { ints, texts, utf8s } from "./arrays.ts";
+import { ints, textOf, texts, utf8s } from "./arrays.ts";
 import type { Sql, Tx } from "./database.ts";
 import { KIND } from "./names.ts";
 import { Scopes } from "./scopes.ts";
@@ -28,18 +28,23 @@ interface Locked {
 /** Accounts that one call changes. */
 const MOST_MEMBERS = 5_000;
 
-/** A new group, or the first answer of the same request. */
+/** A new group, or the first answer of the same request. An error is the answer once the transaction is committed. */
 export async function createGroup(
   tx: Tx,
   request: CreateGroup,
   deps: GroupDeps,
-): Promise<{ id: string; members: string[] }> {
+): Promise<{ id: string; members: string[] } | ImError> {
   const { app, owner, key } = request;
   const scopes = await Scopes.lock(tx, [key]);
-  const known = key && scopes.find(key);
-  if (known === "answered") throw new ImError("SYSTEM", `Cannot create group: request ${key?.n} has been answered`);
+  const known = key && scopes.find(key, "create group");
+  if (known instanceof ImError) return known;
   if (known !== undefined) return { id: toBase36(known), members: await firstMembers(tx, app, toBase36(known)) };
-  checkStart(request, request.members, deps);
+  const refusal = startProblem(request, request.members, deps);
+  if (refusal) {
+    if (key && request.again) scopes.refuse(key);
+    await scopes.save(tx);
+    return refusal;
+  }
   const made = deps.ids.next();
   const name = toBase36(made);
   const accounts = [...new Set([owner, ...request.members])];
@@ -59,7 +64,7 @@ export async function createGroup(
   ]);
   if (key) {
     scopes.add(key, made);
-    await scopes.save(tx, deps.clock.now());
+    await scopes.save(tx);
   }
   return { id: name, members: accounts };
 }
@@ -139,9 +144,9 @@ export async function readGroups(sql: Sql, app: string, ids: readonly string[]):
     WHERE l.app = ${app} AND l.kind = ${KIND.group} AND l.name = ANY(${texts(legal)}::text[])`;
   return new Map(rows.map((row): [string, Group] => [row.id, {
     id: row.id,
-    name: utf8.decode(row.name),
-    avatar: utf8.decode(row.avatar),
-    introduction: utf8.decode(row.introduction),
+    name: textOf(row.name),
+    avatar: textOf(row.avatar),
+    introduction: textOf(row.introduction),
     owner: row.owner ?? "",
     createdAt: Number(row.created),
     memberCount: row.members,
@@ -222,12 +227,21 @@ async function lock(tx: Tx, app: string, id: string): Promise<Locked> {
 }
 
 /** @throws {ImError} INVALID_BODY, BUSY */
-function checkStart({ startBy }: { startBy: number }, accounts: readonly string[], { clock }: GroupDeps): void {
+function checkStart(request: { startBy: number }, accounts: readonly string[], deps: GroupDeps): void {
+  const problem = startProblem(request, accounts, deps);
+  if (problem) throw problem;
+}
+
+function startProblem(
+  { startBy }: { startBy: number },
+  accounts: readonly string[],
+  { clock }: GroupDeps,
+): ImError | undefined {
   if (accounts.length > MOST_MEMBERS) {
     const problem = `${accounts.length} accounts, at most ${MOST_MEMBERS} at once`;
-    throw new ImError("INVALID_BODY", `Cannot change group: ${problem}`);
+    return new ImError("INVALID_BODY", `Cannot change group: ${problem}`);
   }
-  if (startBy < clock.mono()) throw new ImError("BUSY", "Cannot change group: too late to start");
+  return startBy < clock.mono() ? new ImError("BUSY", "Cannot change group: too late to start") : undefined;
 }
 
 async function isIn(tx: Tx, group: number, account: string): Promise<boolean> {
@@ -284,5 +298,3 @@ async function firstMembers(tx: Tx, app: string, id: string): Promise<string[]> 
 function seconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

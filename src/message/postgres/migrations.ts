@@ -73,7 +73,7 @@ CREATE TABLE dedupe (
 CREATE TABLE scopes (
   scope text COLLATE "C" PRIMARY KEY, -- of request keys: a channel
   low bigint NOT NULL,              -- everything below was answered
-  answers bytea NOT NULL,           -- (n f64, message id i64) of what may come again
+  answers bytea NOT NULL,           -- (n f64, message id i64) of what may come again; id 0: refused for good
   used bigint NOT NULL              -- ms
 ) WITH (fillfactor = 50);
 

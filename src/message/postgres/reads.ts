@@ -7,7 +7,7 @@ import type {
   InboxRange,
   StoredContent,
 } from "../message_store.ts";
-import { ints, texts } from "./arrays.ts";
+import { ints, maybeTextOf, textOf, texts } from "./arrays.ts";
 import type { Sql } from "./database.ts";
 import { KIND } from "./names.ts";
 
@@ -77,10 +77,10 @@ export async function readMessages(
     ...entryOf(row),
     seq: row.seq,
     type: row.type,
-    body: utf8.decode(row.body),
-    extra: utf8.decode(row.extra),
+    body: textOf(row.body),
+    extra: textOf(row.extra),
     sender: row.direction === 1 ? account : row.peer,
-    clientMsgId: row.client_msg_id === null ? undefined : utf8.decode(row.client_msg_id),
+    clientMsgId: maybeTextOf(row.client_msg_id),
   }));
   return page(shown, log, range);
 }
@@ -100,7 +100,7 @@ export async function readContents(
           AND m.seq > w.joined_seq AND (w.left_seq IS NULL OR m.seq <= w.left_seq)))))`;
   const found = new Map(rows.map(({ id, type, body, extra }) => [
     id,
-    { messageId: id, type, body: utf8.decode(body), extra: utf8.decode(extra) },
+    { messageId: id, type, body: textOf(body), extra: textOf(extra) },
   ]));
   return ids.map((id) => found.get(id));
 }
@@ -183,5 +183,3 @@ function entryOf(row: EntryRow): InboxEntry {
     sendTime: row.send_time,
   };
 }
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,9 +1,12 @@
+import { ImError } from "../../base/errors.ts";
 import type { RequestKey } from "../../protocol/route.ts";
 import { blobs, ints, texts } from "./arrays.ts";
-import type { Tx } from "./database.ts";
+import type { Sql, Tx } from "./database.ts";
 
 /** Bytes of one answer in a row's `answers`. */
 const ANSWER_BYTES = 16;
+/** In place of an id: it made nothing, and never will. */
+const REFUSED = 0n;
 
 interface Scope {
   low: number;
@@ -33,10 +36,21 @@ export class Scopes {
     return scopes;
   }
 
-  /** The id of what that request made; "answered": below the scope's low; undefined: it is new. */
-  find(key: RequestKey): bigint | "answered" | undefined {
+  /**
+   * The id of what that request made, or why nothing may be made for it any more; undefined: it is new.
+   * @param what for the error's text.
+   */
+  find(key: RequestKey, what: string): bigint | ImError | undefined {
     const scope = this.#scopes.get(key.scope);
-    return scope && (scope.answers.get(key.n) ?? (key.n < scope.low ? "answered" : undefined));
+    const id = scope?.answers.get(key.n);
+    if (id === REFUSED) return new ImError("BUSY", `Cannot ${what}: the request was refused before`);
+    if (id !== undefined || !scope || key.n >= scope.low) return id;
+    return new ImError("SYSTEM", `Cannot ${what}: request ${key.n} of its channel has been answered`);
+  }
+
+  /** What came again is refused for good: its first copy may still come. */
+  refuse(key: RequestKey): void {
+    if (this.find(key, "") === undefined) this.add(key, REFUSED);
   }
 
   add(key: RequestKey, id: bigint): void {
@@ -50,11 +64,12 @@ export class Scopes {
     scope.changed = true;
   }
 
-  async save(tx: Tx, nowMs: number): Promise<void> {
+  /** By the database's clock, which is the same for all processes: one whose clock is ahead must not find all keys old. */
+  async save(tx: Tx): Promise<void> {
     const changed = [...this.#scopes].filter(([, scope]) => scope.changed);
     const some = (isNew: boolean) => changed.filter(([, scope]) => scope.isNew === isNew);
     const columns = (rows: typeof changed) =>
-      tx`SELECT n, l, b, ${Math.floor(nowMs)}::int8 FROM unnest(${texts(rows.map(([name]) => name))}::text[],
+      tx`SELECT n, l, b, ${dbMs(tx)} FROM unnest(${texts(rows.map(([name]) => name))}::text[],
         ${ints(rows.map(([, scope]) => scope.low))}::int8[],
         ${blobs(rows.map(([, scope]) => pack(scope.answers)))}::bytea[]) AS q (n, l, b)`;
     const made = some(true), known = some(false);
@@ -64,6 +79,11 @@ export class Scopes {
         FROM (${columns(known)}) AS q (n, l, b, u) WHERE scope = q.n`;
     }
   }
+}
+
+/** Ms since 1970 by the database's clock. */
+export function dbMs(sql: Sql | Tx) {
+  return sql`(extract(epoch FROM clock_timestamp()) * 1000)::int8`;
 }
 
 function pack(answers: ReadonlyMap<number, bigint>): Uint8Array {

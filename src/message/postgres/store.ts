@@ -27,7 +27,7 @@ import { createGroup, isMember, join, quit, readGroups, readMembers, readRooms }
 import { makeRows } from "./inbox_rows.ts";
 import { readAcked, readContents, readEntries, readHeads, readMessages, readPosition } from "./reads.ts";
 import { removeSlice } from "./retention.ts";
-import { SWEEP_ROWS, sweeps } from "./sweeps.ts";
+import { dbNow, SWEEP_ROWS, sweeps } from "./sweeps.ts";
 
 export interface PostgresStoreDeps {
   readonly db: Database;
@@ -119,8 +119,10 @@ export class PostgresStore implements ImStore {
     return this.#read((sql) => readAcked(sql, app, account, device));
   }
 
-  createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
-    return this.#write((tx) => createGroup(tx, request, this.#deps));
+  async createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
+    const made = await this.#inTurn(() => this.#createGroup(request));
+    if (made instanceof ImError) throw made;
+    return made;
   }
 
   join(request: ChangeMembers): Promise<MembersChanged> {
@@ -221,16 +223,31 @@ export class PostgresStore implements ImStore {
    */
   async #afterFailure(batch: readonly AppendRequest[], error: ImError): Promise<AppendResult[]> {
     const late = batch.map((one) => ({ ...one, startBy: -Infinity }));
+    const known = await this.#look((tx) => appendBatch(tx, late, this.#deps), batch.some((one) => one.again));
+    return batch.map((_, i) => {
+      const one = known?.[i] ?? error;
+      return one instanceof ImError && one.code === "BUSY" ? error : one;
+    });
+  }
+
+  async #createGroup(request: CreateGroup): Promise<{ id: string; members: string[] } | ImError> {
+    const { db } = this.#deps;
+    try {
+      return await db.transact((tx) => createGroup(tx, request, this.#deps));
+    } catch (thrown) {
+      const late = { ...request, startBy: -Infinity };
+      return await this.#look((tx) => createGroup(tx, late, this.#deps), request.again === true) ?? db.failure(thrown);
+    }
+  }
+
+  /** What became of it; undefined: the database does not tell, and it was never asked before, so nothing is stored. */
+  async #look<T>(run: (tx: Tx) => Promise<T>, again: boolean): Promise<T | undefined> {
     const backoff = new Backoff(Math.random, LOOK);
     for (;;) {
       try {
-        const known = await this.#deps.db.transact((tx) => appendBatch(tx, late, this.#deps));
-        return batch.map((_, i) => {
-          const one = known[i] ?? error;
-          return one instanceof ImError && one.code === "BUSY" ? error : one;
-        });
+        return await this.#deps.db.transact(run);
       } catch {
-        if (!batch.some((one) => one.again)) return batch.map(() => error); // never asked before: not stored
+        if (!again) return undefined;
       }
       const waited = await Promise.race([sleep(this.#deps.clock, backoff.next()), this.#stop.promise]);
       if (waited === "stopped") throw closed();
@@ -263,11 +280,11 @@ export class PostgresStore implements ImStore {
   }
 
   async #sweep(): Promise<void> {
-    const { db, clock, log } = this.#deps;
+    const { db, log } = this.#deps;
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      for (const some of sweeps(clock.now())) {
+      for (const some of sweeps(await db.read(dbNow))) {
         while (!this.#closing && (await db.read(some)).count === SWEEP_ROWS) { /* more of the same */ }
       }
     } catch (thrown) {

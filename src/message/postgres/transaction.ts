@@ -11,6 +11,8 @@ export interface Pool {
   readonly sql: Sql;
   /** One of them was lost. */
   lost: boolean;
+  /** Called with the reason once all of them have ended: postgres.js forgets who waits for a connection of its own. */
+  readonly waiting: Set<(reason: Error) => void>;
 }
 
 /** The server stops, starts, or has no connection left. */
@@ -48,7 +50,7 @@ export async function inTransaction(sql: Sql, pool: Pool, body: (tx: Tx) => Prom
 }
 
 /** A statement of a transaction that has ended: its connection was lost, or something else in it failed. */
-class Ended extends Error {
+export class Ended extends Error {
   override readonly name = "Ended";
   /** As the library's own have one. */
   readonly code = "CONNECTION_ENDED";

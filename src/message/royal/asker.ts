@@ -1,6 +1,7 @@
 import { Backoff } from "../../base/backoff.ts";
 import { type Clock, sleep } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
+import { whyFailed, wordsOf } from "../../base/failed_request.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { BodyType } from "../../protocol/bodies.ts";
 import { decodeAs, encodeAs } from "../../protocol/content.ts";
@@ -43,6 +44,8 @@ const ATTEMPT_MS = 10_000;
 /** Keys are remembered for 10 minutes: from here on nothing is stored by asking again. */
 const KEYS_MS = 540_000;
 const RETRY = { baseMs: 25, maxMs: 250 };
+/** Reads that wait together are asked again less often: about one a millisecond, whatever their number. */
+const CROWD_MS = 2_000;
 /** How the runtimes say that no connection came about; looked for in their words without the URL. */
 const NEVER_SENT = /refused|ECONNREFUSED|ENOTFOUND|ENOENT|\(Connect\)|UNABLE_TO_VERIFY|SELF_SIGNED_CERT|CERT_/i;
 const TYPE = "application/x-protobuf";
@@ -79,9 +82,8 @@ export class Asker implements AsyncDisposable {
   read<Req, Res>(call: Call<Req, Res>, request: Partial<Req>): Promise<Res> {
     const { clock } = this.#options;
     const until = clock.mono() + DEADLINE_MS;
-    return this.#ask(call, () => request, () => Math.max(1, until - clock.mono()), (error) => {
-      return error instanceof NoAnswer && clock.mono() < until;
-    });
+    const again = (error: NoAnswer | ImError): boolean => error instanceof NoAnswer && clock.mono() < until;
+    return this.#ask(call, () => request, () => Math.max(1, until - clock.mono()), again, CROWD_MS);
   }
 
   /** Asks once, for at most `ms`. */
@@ -137,6 +139,7 @@ export class Asker implements AsyncDisposable {
     make: () => Partial<Req>,
     attemptMs: () => number,
     again: (error: NoAnswer | ImError) => boolean,
+    crowdMs = 0,
   ): Promise<Res> {
     const { clock, log, random } = this.#options;
     if (this.#stopping || this.#gaveUp) throw closed();
@@ -157,11 +160,12 @@ export class Asker implements AsyncDisposable {
             continue;
           }
           if (this.#gaveUp) throw closed();
-          const error = thrown instanceof NoAnswer ? thrown : new NoAnswer(words(thrown), true);
+          const error = thrown instanceof NoAnswer ? thrown : new NoAnswer(whyFailed(thrown), true);
           if (this.#problem === undefined) log.warn("store has no answer", { url: this.#base, why: error.message });
           this.#problem = `The store at ${this.#base} has no answer: ${error.message}`;
           if (!again(error)) throw new ImError("SYSTEM", "Cannot ask the store: it has no answer", { cause: error });
-          await Promise.race([sleep(clock, backoff.next()), this.#given.promise]);
+          const crowd = random() * Math.min(this.#open, crowdMs);
+          await Promise.race([sleep(clock, Math.max(backoff.next(), crowd)), this.#given.promise]);
         }
       }
     } finally {
@@ -195,15 +199,15 @@ export class Asker implements AsyncDisposable {
       answer = new Uint8Array(await response.arrayBuffer());
     } catch (thrown) {
       if (attempt.signal.aborted) throw new NoAnswer(`nothing came in ${Math.round(ms)} ms`, true);
-      const why = words(thrown).replaceAll(this.#base, "");
-      throw new NoAnswer(why, !NEVER_SENT.test(why));
+      const wasSent = !NEVER_SENT.test(wordsOf(thrown).replaceAll(this.#base, ""));
+      throw new NoAnswer(whyFailed(thrown).replaceAll(this.#base, ""), wasSent);
     } finally {
       timer.stop();
       this.#attempts.delete(attempt);
     }
     const ours = response.headers.get("content-type")?.startsWith(TYPE) === true;
     if (response.ok && ours) return readable(() => decodeAs("protobuf", call.response, answer));
-    if (!ours) throw new NoAnswer(`HTTP status ${response.status}`, response.status !== 401);
+    if (!ours) throw new NoAnswer(`HTTP status ${response.status}, and not from a store`, response.status !== 401);
     const { code, message } = readable(() => decodeAs("protobuf", rpc.ErrorBody, answer));
     if (response.status === 401) throw new NoAnswer(message, false);
     if (code === "CLOSED") throw new NoAnswer(message, true); // another one may be there soon
@@ -226,15 +230,8 @@ function readable<T>(read: () => T): T {
   try {
     return read();
   } catch (thrown) {
-    throw new NoAnswer(`its answer cannot be read: ${words(thrown)}`, true);
+    throw new NoAnswer(`its answer cannot be read: ${whyFailed(thrown)}`, true);
   }
-}
-
-function words(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  const code = "code" in thrown ? ` ${String(thrown.code)}` : "";
-  const cause = thrown.cause instanceof Error ? ` (${words(thrown.cause)})` : "";
-  return `${thrown.message || thrown.name}${code}${cause}`;
 }
 
 function closed(): ImError {

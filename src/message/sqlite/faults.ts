@@ -1,5 +1,6 @@
 import process from "node:process";
 import { ImError } from "../../base/errors.ts";
+import { CLOCK_FAULT } from "./file_clock.ts";
 
 /**
  * Places where a test makes the writer fail. Given as text, in `SqliteOptions.faults` or the environment variable
@@ -15,7 +16,8 @@ import { ImError } from "../../base/errors.ts";
  *     throw | io | full    throw: an error, "disk I/O error", "database or disk is full"
  *     delay:20        stand still for 20 ms
  *
- * `sync=delay:8` is a slow disk, `after-commit=kill@100` a power cut at the hundredth commit.
+ * `sync=delay:8` is a slow disk, `after-commit=kill@100` a power cut at the hundredth commit. `clock=FILE` is no such
+ * place: file_clock.ts.
  */
 export type FaultPlace = (typeof PLACES)[number];
 
@@ -44,7 +46,9 @@ export class Faults {
   }
 
   add(text: string): void {
-    for (const part of text.split(",")) if (part !== "") this.#list.push(parse(part));
+    for (const part of text.split(",")) {
+      if (part !== "" && !part.startsWith(CLOCK_FAULT)) this.#list.push(parse(part));
+    }
   }
 
   /** Passes a place: usually nothing. hot: per message */

@@ -41,6 +41,7 @@ interface Append {
   /** How many of the batch were put into a job. */
   sent: number;
   readonly resolve: (results: AppendResult[]) => void;
+  readonly reject: (error: ImError) => void;
 }
 
 interface WaitingOp {
@@ -114,9 +115,9 @@ export class JobQueue {
   append(batch: readonly AppendRequest[]): Promise<AppendResult[]> {
     if (this.#closing) return Promise.reject(closed());
     if (batch.length === 0) return Promise.resolve([]);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#queued += batch.length;
-      this.#items.push({ batch, results: [], sent: 0, resolve });
+      this.#items.push({ batch, results: [], sent: 0, resolve, reject });
       this.#wake();
     });
   }
@@ -225,9 +226,11 @@ export class JobQueue {
     this.#next();
   }
 
+  /** What came again may be stored, and nobody can look: that is no refusal. */
   #refused({ parts, acks }: Sent, error: ImError): void {
     for (const part of parts) {
-      if ("op" in part) part.reject(error);
+      if ("op" in part) part.reject("again" in part.op && part.op.again ? closed() : error);
+      else if (part.append.batch.some((one) => one.again)) part.append.reject(closed());
       else {
         for (let i = part.from; i < part.to; i++) part.append.results.push(error);
         finish(part.append);

@@ -54,7 +54,7 @@ export interface Job {
   readonly acks: readonly Ack[];
 }
 
-const KEY = 1, CLIENT_ID = 2, LATE = 4, SAME_APP = 8, GROUP = 16, OP = 32;
+const KEY = 1, CLIENT_ID = 2, LATE = 4, SAME_APP = 8, GROUP = 16, OP = 32, AGAIN = 64;
 
 export function packOp(out: Packer, op: Op): void {
   out.u8(OP);
@@ -67,7 +67,7 @@ export function packWrite(out: Packer, one: AppendRequest, late: boolean, appBef
   const same = one.app === appBefore;
   out.u8(
     (key ? KEY : 0) | (clientMsgId !== undefined ? CLIENT_ID : 0) | (late ? LATE : 0) | (same ? SAME_APP : 0) |
-      (one.group ? GROUP : 0),
+      (one.group ? GROUP : 0) | (one.again ? AGAIN : 0),
   );
   if (!same) out.text(one.app);
   out.text(one.sender);
@@ -98,6 +98,7 @@ export function readItem(from: Unpacker, appBefore: string): Write | Op {
     key: flags & KEY ? readKey(from) : undefined,
     clientMsgId: flags & CLIENT_ID ? from.text() : undefined,
     late: (flags & LATE) !== 0,
+    again: (flags & AGAIN) !== 0,
   };
 }
 

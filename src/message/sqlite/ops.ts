@@ -17,6 +17,7 @@ export interface CreateOp {
   readonly introduction: string;
   readonly members: readonly string[];
   readonly key?: RequestKey | undefined;
+  readonly again?: boolean | undefined;
   readonly late: boolean;
 }
 

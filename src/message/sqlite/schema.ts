@@ -84,6 +84,15 @@ CREATE TABLE outbox (
 ) STRICT;
 `;
 
+const REFUSED_SCHEMA = `
+CREATE TABLE refused (           -- inner-hop keys of requests that came again and were refused for good
+  at INTEGER NOT NULL,           -- ms
+  scope TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (at, scope, n)
+) STRICT, WITHOUT ROWID;
+`;
+
 const GROUP_SCHEMA = `
 CREATE TABLE groups (
   id INTEGER PRIMARY KEY,        -- log of kind 2
@@ -144,6 +153,7 @@ const MIGRATIONS: readonly string[] = [
      LEFT JOIN (SELECT conversation, sender, max(seq) AS seq FROM messages GROUP BY 1, 2) AS sent
        ON sent.conversation = pair.id AND sent.sender = own.id
      WHERE pair.kind = 1;`,
+  REFUSED_SCHEMA,
 ];
 
 /** `PRAGMA user_version` of what this build writes. */
@@ -213,7 +223,7 @@ function prepareSchema(db: DatabaseSync, path: string): void {
   }
   db.exec("BEGIN IMMEDIATE");
   if (version === 0) {
-    db.exec(SCHEMA + GROUP_SCHEMA);
+    db.exec(SCHEMA + GROUP_SCHEMA + REFUSED_SCHEMA);
     db.prepare("INSERT INTO meta VALUES ('store', ?), ('floor', 0)").run(crypto.randomUUID());
     db.exec(`PRAGMA application_id = ${APPLICATION}`);
   } else {

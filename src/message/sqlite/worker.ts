@@ -1,4 +1,5 @@
 import { systemClock } from "../../base/clock.ts";
+import { fileClock } from "./file_clock.ts";
 import { REPLY } from "./messages.ts";
 import type { Role } from "./role.ts";
 import { answer, failure, openRole, type Settings } from "./roles.ts";
@@ -23,7 +24,8 @@ function serve(scope: Scope): void {
       scope.postMessage(null, []);
     } else if (!Array.isArray(data)) {
       try {
-        role = openRole(data as Settings, systemClock); // sent by lane.ts of this build
+        const settings = data as Settings; // sent by lane.ts of this build
+        role = openRole(settings, "faults" in settings ? fileClock(systemClock, settings.faults) : systemClock);
         send([opened().buffer]);
       } catch (thrown) {
         send([failure(thrown, REPLY.error).buffer]);

@@ -11,7 +11,7 @@ import { Groups } from "./groups.ts";
 import { headOf, type Log, Logs } from "./logs.ts";
 import { type Answer, type Stored, storedOf } from "./stored.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
-import { created, type CreateOp, type Done, done, type MakeRowsOp, type Op, rowsOf } from "./ops.ts";
+import { type CreateOp, type Done, done, type MakeRowsOp, type Op, rowsOf } from "./ops.ts";
 import { ReadPositions } from "./read_positions.ts";
 import { Retention } from "./retention.ts";
 import { RoomRows } from "./room_rows.ts";
@@ -113,7 +113,7 @@ export class Writer implements Disposable {
     this.#retention = new Retention({ db, clock, logs, tail, clientIds });
     this.#cursors = new Cursors(db, logs);
     this.#refresh();
-    this.#appends.load();
+    this.#appends.load(this.#newest);
   }
 
   /** Carries out a job. @throws {Stop} when its outcome must not be answered */
@@ -122,8 +122,9 @@ export class Writer implements Disposable {
     try {
       this.#refresh();
       while (this.#tail.full && !this.#refusal) this.#tidy();
-      const results = job.items.map((item) => "do" in item ? this.#op(item) : this.#append(item));
+      const results = job.items.map((item) => this.#final(item, "do" in item ? this.#op(item) : this.#append(item)));
       const acks = job.acks.map((ack) => this.#ack(ack));
+      if (this.#appends.unsaved && !this.#refusal) this.#transaction.begin();
       if (this.#transaction.open) this.#commit();
       else if (this.#tail.behind && !this.#refusal) this.#tidy();
       return { results, acks };
@@ -172,6 +173,12 @@ export class Writer implements Disposable {
     this.#db.close();
   }
 
+  /** A refusal of what came again is remembered. hot: per message */
+  #final<Result>(item: Write | Op, result: Result): Result {
+    if (result instanceof ImError && (!("do" in item) || item.do === "create")) this.#appends.refuse(item);
+    return result;
+  }
+
   #append(write: Write): Answer | ImError {
     const known = this.#appends.known(write);
     if (known) return known;
@@ -181,7 +188,7 @@ export class Writer implements Disposable {
   }
 
   #op(op: Op): Done | ImError {
-    const known = this.#knownOp(op);
+    const known = op.do === "create" && this.#appends.knownGroup(op);
     if (known) return known;
     if (this.#refusal) return this.#refusal;
     if (op.late) return new ImError("BUSY", "Cannot change group: too late to start");
@@ -193,12 +200,6 @@ export class Writer implements Disposable {
     const result = op.do === "create" ? { done: this.#create(op) } : done(this.#groups.change(op, this.#begin));
     if (this.#transaction.open) this.#flushed.rows += rowsOf(op);
     return result;
-  }
-
-  #knownOp(op: Op): Done | ImError | undefined {
-    if (op.do !== "create") return undefined;
-    const known = this.#appends.knownGroup(op);
-    return typeof known === "string" ? created(known, op) : known;
   }
 
   #create(op: CreateOp): unknown {
@@ -231,7 +232,9 @@ export class Writer implements Disposable {
       this.#saveMeta.run("last_id", this.#newest);
       this.#saveMeta.run("last_time", this.#times.next());
     }
+    this.#appends.saveRefused();
     this.#transaction.commit();
+    this.#appends.saved();
     this.#flushed = { rows: 0, clientIds: 0 };
     this.#marks = false;
     this.#durable = this.#newest;
@@ -253,13 +256,15 @@ export class Writer implements Disposable {
     this.#problem = this.#refusal?.message ?? problemOf(kind, cause);
     const error = new ImError("SYSTEM", this.#problem, { cause: thrown });
     if (kind === "sync") this.#refusal = error;
-    return { results: job.items.map((item) => this.#knownAfter(item) ?? error), acks: job.acks.map(() => error) };
+    const results = job.items.map((item) => this.#knownAfter(item) ?? this.#final(item, error));
+    return { results, acks: job.acks.map(() => error) };
   }
 
   #knownAfter(item: Write | Op): Answer | Done | ImError | undefined {
     try {
       this.#refresh();
-      return "do" in item ? this.#knownOp(item) : this.#appends.known(item);
+      if (!("do" in item)) return this.#appends.known(item);
+      return item.do === "create" ? this.#appends.knownGroup(item) : undefined;
     } catch { // the database cannot be read either: the failure is answered, and memory stays stale
       return undefined;
     }
