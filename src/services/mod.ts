@@ -11,3 +11,6 @@ export { CommandRouter, type Handler, type Middleware } from "../command/router.
 export type { CommandContext } from "../command/context.ts";
 export type { RequestKey, Target } from "../protocol/route.ts";
 export { MemoryLink } from "../container/memory_link.ts";
+export { LinkServer, type LinkServerDeps, type LinkServerOptions } from "../container/tcp/link_server.ts";
+export { LinkClient, type LinkClientDeps, type LinkClientOptions } from "../container/tcp/link_client.ts";
+export type { Downlink, Downward, LinkGateway, LinkLogic, LinkState, Uplink, Upward } from "../container/link.ts";

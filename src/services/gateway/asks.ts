@@ -33,23 +33,17 @@ export class Asks {
 
   /** `done` is called exactly once, perhaps at once: with the answer, or with BUSY, CLOSED or TIMEOUT. */
   ask(link: Uplink, command: string, body: Uint8Array, done: (answer: Downward | ImError) => void): void {
-    const sequence = this.#sequence = (this.#sequence + 1) >>> 0;
+    const sequence = this.#next();
     const deadlineMs = this.#clock.mono() + ANSWER_MS;
     this.#waiting.set(sequence, { link, command, deadlineMs, done });
-    const taken = link.send({
-      header: makeHeader(command, { sequence }),
-      body,
-      app: "",
-      account: "",
-      device: "",
-      caps: false,
-      content: "protobuf",
-      gateId: this.#gateId,
-      key: undefined,
-      startBy: deadlineMs,
-      again: false,
-    });
-    if (!taken) this.#end(sequence, new ImError("BUSY", `Cannot ask ${command}: the link took nothing`));
+    if (!this.#send(link, command, sequence, body, deadlineMs)) {
+      this.#end(sequence, new ImError("BUSY", `Cannot ask ${command}: the link took nothing`));
+    }
+  }
+
+  /** Says something whose answer nobody waits for. False: the link took nothing. */
+  tell(link: Uplink, command: string, body: Uint8Array): boolean {
+    return this.#send(link, command, this.#next(), body, this.#clock.mono() + ANSWER_MS);
   }
 
   answered(packet: Downward): void {
@@ -72,6 +66,26 @@ export class Asks {
       if (asked.deadlineMs > nowMs) break; // in the order they were asked
       this.#end(sequence, new ImError("TIMEOUT", `Cannot ask ${asked.command}: no answer`));
     }
+  }
+
+  #next(): number {
+    return this.#sequence = (this.#sequence + 1) >>> 0;
+  }
+
+  #send(link: Uplink, command: string, sequence: number, body: Uint8Array, startBy: number): boolean {
+    return link.send({
+      header: makeHeader(command, { sequence }),
+      body,
+      app: "",
+      account: "",
+      device: "",
+      caps: false,
+      content: "protobuf",
+      gateId: this.#gateId,
+      key: undefined,
+      startBy,
+      again: false,
+    });
   }
 
   #end(sequence: number, answer: Downward | ImError): void {

@@ -16,6 +16,8 @@ import { SharedPush } from "./shared_push.ts";
 
 /** Channels named in one question for heads. */
 const HEADS_AT_ONCE = 1_000;
+/** Of all channels that are due, so many are asked for in one tick (50 ms). */
+const HEADS_A_TICK = 2_000;
 
 /**
  * What the sequencers of a gateway's channels need: writing, filling holes from the store, and, once a second, the
@@ -30,8 +32,21 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   /** Channels whose sequencer has a deadline. */
   readonly #waiting = new Set<ClientChannel>();
   readonly #pinged = new Set<ClientChannel>();
+  /** Their heads are asked for one tick after the other. */
+  readonly #due = new Set<ClientChannel>();
+  readonly #missing: (channels: readonly ClientChannel[]) => void;
 
-  constructor(asks: Asks, clock: Clock, log: Logger, metrics: Metrics) {
+  /** @param missing is told which channels have no session. */
+  constructor(
+    { asks, clock, log, metrics }: {
+      readonly asks: Asks;
+      readonly clock: Clock;
+      readonly log: Logger;
+      readonly metrics: Metrics;
+    },
+    missing: (channels: readonly ClientChannel[]) => void,
+  ) {
+    this.#missing = missing;
     this.#asks = asks;
     this.#clock = clock;
     this.#log = log;
@@ -82,18 +97,34 @@ export class CatchUp implements SequencerPort<ClientChannel> {
     }
   }
 
-  /** Asks for the heads of all channels that pinged since the last time. */
+  /** The channels that pinged since the last time are due. */
   second(): void {
-    if (this.#pinged.size === 0) return;
-    this.heads([...this.#pinged]);
+    this.look(this.#pinged);
     this.#pinged.clear();
+  }
+
+  /** Asks for the heads of these channels, some at a time. */
+  look(channels: Iterable<ClientChannel>): void {
+    for (const channel of channels) this.#due.add(channel);
+  }
+
+  /** Asks for the heads of the next channels that are due. */
+  tick(): void {
+    if (this.#due.size === 0) return;
+    const next: ClientChannel[] = [];
+    for (const channel of this.#due) {
+      if (next.length === HEADS_A_TICK) break;
+      this.#due.delete(channel);
+      next.push(channel);
+    }
+    this.heads(next);
   }
 
   /** Asks how far these channels' inboxes go and fills what lags. */
   heads(channels: Iterable<ClientChannel>): void {
     const byLink = new Map<Uplink, ClientChannel[]>();
     for (const channel of channels) {
-      if (channel.state !== "open" || !channel.link) continue;
+      if (channel.state !== "open" || !channel.link || channel.kim) continue;
       const group = byLink.get(channel.link);
       if (group) group.push(channel);
       else byLink.set(channel.link, [channel]);
@@ -108,6 +139,7 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   forget(channel: ClientChannel): void {
     this.#waiting.delete(channel);
     this.#pinged.delete(channel);
+    this.#due.delete(channel);
   }
 
   #askHeads(link: Uplink, channels: readonly ClientChannel[]): void {
@@ -115,15 +147,23 @@ export class CatchUp implements SequencerPort<ClientChannel> {
     const cursors = channels.map(({ sequencer }) => sequencer.cursor);
     this.#asks.ask(link, "im.heads", encodeBody(pkt.HeadsReq, { items }), (answer) => {
       const found = decoded(pkt.HeadsResp, answer);
-      if (found instanceof ImError) return; // asked again with the next ping
-      const { positions } = found;
+      if (found instanceof ImError) return this.#again(channels);
+      const { positions, missing } = found;
       channels.forEach((channel, at) => {
         const head = positions[at];
         if (channel.state !== "open" || head === undefined) return;
         if (head >= cursors[at]!) channel.sequencer.head(head);
         else this.#putBack(channel, head);
       });
+      if (missing.length === 0) return;
+      const ids = new Set(missing);
+      this.#missing(channels.filter(({ id }) => ids.has(id)));
     });
+  }
+
+  /** They are asked for once more in a second: some clients never ping. */
+  #again(channels: readonly ClientChannel[]): void {
+    for (const channel of channels) if (channel.state === "open") this.#pinged.add(channel);
   }
 
   /** The inbox ends before what this channel was sent: the database is an older copy, and a login reads it anew. */

@@ -1,7 +1,7 @@
-import type { Uplink } from "../../container/link.ts";
+import type { Uplink, Upward } from "../../container/link.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
-import type { LoginRequest } from "./login.ts";
+import type { ClientAbout, LoginRequest } from "./login.ts";
 import type { SharedPush } from "./shared_push.ts";
 import { Sequencer, type SequencerPort } from "./sequencer.ts";
 import { Unanswered } from "./unanswered.ts";
@@ -36,8 +36,8 @@ export class ClientChannel {
   early: SharedPush[] | undefined;
   /** Monotonic ms at which the state itself ends: login unanswered, kick grace over; Infinity: never. */
   endsMs = Infinity;
-  /** An epoch second: the token is good until then. */
-  readonly expires: number;
+  /** Monotonic ms until which the token is good: a wall clock that jumps logs nobody out, and keeps nobody in. */
+  expiresMs = Infinity;
   readonly tokenHash: string;
   readonly app: string;
   readonly account: string;
@@ -46,6 +46,10 @@ export class ClientChannel {
   readonly content: Content;
   readonly loginSequence: number;
   link: Uplink | undefined;
+  /** The login as it was forwarded, until it is answered: its server may go. */
+  login: Upward | undefined;
+  /** What only the login said of the client, kept where sessions may have to be put back. */
+  about: ClientAbout | undefined;
   readonly sequencer: Sequencer<ClientChannel>;
   #unanswered: Unanswered | undefined;
   /** Not read: too much of it is unanswered. */
@@ -67,7 +71,6 @@ export class ClientChannel {
     this.agent = agent;
     this.app = login.claims.app;
     this.account = login.claims.acc;
-    this.expires = login.claims.exp;
     this.tokenHash = login.tokenHash;
     this.device = login.device;
     this.caps = login.caps;
@@ -82,5 +85,25 @@ export class ClientChannel {
 
   get waitsForAnswers(): boolean {
     return this.#unanswered !== undefined && !this.#unanswered.empty;
+  }
+
+  /** Is its server one of KIM's? Those know no positions, no keys, and answer no question of a gateway. */
+  get kim(): boolean {
+    return this.link?.kim === true;
+  }
+
+  /** Does its present server have something to answer? */
+  get outstanding(): boolean {
+    return this.#unanswered !== undefined && this.#unanswered.outstanding;
+  }
+
+  /** Its server is gone. */
+  startAgain(): void {
+    this.#unanswered?.startAgain();
+  }
+
+  /** A request that no server has had and that should have begun by now, taken out. */
+  takeLate(nowMs: number): Upward | undefined {
+    return this.#unanswered?.takeLate(nowMs);
   }
 }

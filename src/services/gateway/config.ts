@@ -2,6 +2,8 @@
 export interface GatewayConfig {
   /** Names this gateway to logic servers; a legal name. */
   readonly serviceId: string;
+  /** One run of this gateway's process; its lease has this name. "": it needs none. */
+  readonly incarnation: string;
   /** From accept to the login packet. */
   readonly loginWaitMs: number;
   /** From the login packet to the logic server's answer. */
@@ -25,6 +27,7 @@ export interface GatewayConfig {
 /** What a gateway has unless it is told otherwise. */
 export const GATEWAY_DEFAULTS: GatewayConfig = {
   serviceId: "gate01",
+  incarnation: "",
   loginWaitMs: 10_000,
   loginAnswerMs: 5_000,
   readWaitMs: 120_000,

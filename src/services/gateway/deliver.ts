@@ -1,35 +1,42 @@
-import type { Downward } from "../../container/link.ts";
+import type { Downward, Uplink } from "../../container/link.ts";
 import { decodeBody } from "../../protocol/bodies.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
 import { ROOM_CHANGE } from "../../protocol/commands.ts";
-import { decodeAs, saysNothing } from "../../protocol/content.ts";
+import { decodeAs, encodeAs, saysNothing } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../protocol/header.ts";
 import { encodeLogic } from "../../protocol/packet.ts";
 import { STATUS, statusName } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
-import { UNANSWERED_BYTES } from "./config.ts";
 import type { GatewayCore } from "./core.ts";
-import { isOldIndex, startSequencer } from "./receive.ts";
+import { isOldIndex, readAgain, startSequencer } from "./receive.ts";
 import { SEQUENCER } from "./sequencer.ts";
 import { SharedPush } from "./shared_push.ts";
 
 /** A packet from a logic server for channels of this gateway. */
-export function deliver(gateway: GatewayCore, packet: Downward): void {
+export function deliver(gateway: GatewayCore, packet: Downward, from: Uplink): void {
   // hot: per packet
   if (packet.header.flag === FLAG.RESPONSE) {
     const channel = gateway.channel(packet.channels[0]!);
-    if (channel) reply(gateway, channel, packet);
+    if (channel) reply(gateway, channel, packet, from);
     else if (packet.header.command === "login.signin") gateway.signOut(packet.channels[0]!);
     return;
   }
-  if (packet.header.command === ROOM_CHANGE) return changeRoom(gateway, packet);
+  const receipt = packet.receipt === undefined ? undefined : { id: packet.receipt, taken: [], gone: [] };
+  if (packet.header.command === ROOM_CHANGE) changeRoom(gateway, packet, receipt, from);
+  else pushAll(gateway, packet, receipt, from);
+  if (receipt) gateway.receipt(from, receipt);
+}
+
+function pushAll(gateway: GatewayCore, packet: Downward, receipt: pkt.Receipt | undefined, from: Uplink): void {
+  // hot: per packet
   const push = new SharedPush(packet.header, packet.body);
   const now = gateway.clock.mono();
   gateway.count.pushes.inc(packet.channels.length);
   packet.channels.forEach((id, at) => {
     const channel = gateway.channel(id);
-    if (!channel) return gone(gateway, id);
+    if (!channel) return gone(gateway, id, receipt, from);
+    receipt?.taken.push(id);
     const pos = packet.positions[at] ?? 0;
     if (packet.header.command === "login.signin") kick(gateway, channel, push.encode(false, 0));
     else if (packet.own && !channel.caps) channel.sequencer.answered(pos, now);
@@ -45,35 +52,46 @@ function beforeAnswer(channel: ClientChannel, push: SharedPush): void {
 }
 
 /** Channels of this gateway enter a large group's room, or leave it. */
-function changeRoom(gateway: GatewayCore, packet: Downward): void {
+function changeRoom(gateway: GatewayCore, packet: Downward, receipt: pkt.Receipt | undefined, from: Uplink): void {
   const change = decodeBody(pkt.RoomChange, packet.body);
   for (const id of packet.channels) {
     const channel = gateway.channel(id);
-    if (channel) gateway.rooms.change(channel, change);
-    else gone(gateway, id);
+    if (!channel) {
+      gone(gateway, id, receipt, from);
+      continue;
+    }
+    receipt?.taken.push(id);
+    gateway.rooms.change(channel, change);
+    gateway.roomCheck.changed(channel);
   }
 }
 
-/** Its location outlived the channel: cleaned where it is stored, so that nobody pushes to it again. */
-function gone(gateway: GatewayCore, id: string): void {
+/**
+ * Its location outlived the channel: cleaned where it is stored, so that nobody pushes to it again. Who asked for a
+ * receipt does that itself. A KIM server is told nothing: it would delete where the account is now.
+ */
+function gone(gateway: GatewayCore, id: string, receipt: pkt.Receipt | undefined, from: Uplink): void {
   gateway.count.pushedToGone.inc();
-  gateway.signOut(id);
+  if (receipt) receipt.gone.push(id);
+  else if (!from.kim) gateway.signOut(id);
 }
 
-function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward): void {
+function reply(gateway: GatewayCore, channel: ClientChannel, packet: Downward, from: Uplink): void {
   const { header, body } = packet;
   if (channel.state === "login") return loginAnswered(gateway, channel, packet);
   const { unanswered } = channel;
   const n = packet.answers || unanswered.find(header.command, header.sequence);
-  if (!unanswered.answered(n)) return; // answered before: it was forwarded twice
-  if (channel.paused && unanswered.bytes < UNANSWERED_BYTES / 2) {
-    channel.paused = false;
-    gateway.reading.again(channel);
-  }
+  // Answered before: it was forwarded twice. What went to a KIM server is not kept.
+  if (!unanswered.answered(n) && !from.kim) return;
+  readAgain(gateway, channel);
+  gateway.forwarding.answered(channel);
   gateway.count.reply(header.status);
-  channel.agent.reply(encodeLogic(header, body));
   const pos = packet.positions[0] ?? 0;
   const ok = header.status === STATUS.SUCCESS.wire;
+  if (ok && isOldIndex(channel, header) && channel.sequencer.takeCutShort()) {
+    return channel.agent.reply(encodeLogic(header, encodeAs(channel.content, pkt.MessageIndexResp, {}))); // too late
+  }
+  channel.agent.reply(encodeLogic(header, body));
   if (header.command === "chat.user.talk" || header.command === "chat.group.talk") {
     if (ok) channel.sequencer.answered(pos, gateway.clock.mono());
     for (const room of packet.rooms ?? []) gateway.rooms.answered(channel, room);
@@ -97,6 +115,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   gateway.count.reply(header.status);
   channel.agent.reply(encodeLogic(header, body));
   channel.endsMs = Infinity;
+  channel.login = undefined;
   if (header.status !== STATUS.SUCCESS.wire) {
     gateway.count.login("refused by logic");
     return channel.agent.close(CLOSE.LOGIN_FAILED);

@@ -1,14 +1,17 @@
 // A little over 300 lines: the two sides of a gateway meet in this class; what they do is in receive.ts and deliver.ts.
-import { type Clock, sleep } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
-import { Forwarder } from "../../container/forward.ts";
-import type { Downward, Uplink, UplinkEvents, Upward } from "../../container/link.ts";
+import type { Downward, LinkGateway, Uplink } from "../../container/link.ts";
+import type { RouteTable } from "../../container/route_file.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
 import type { Hmac } from "../../protocol/claims.ts";
-import { makeHeader, NO_META } from "../../protocol/header.ts";
-import { NO_BODY } from "../../protocol/packet.ts";
+import { encodeBody } from "../../protocol/bodies.ts";
+import { LOOK } from "../../protocol/commands.ts";
+import * as pkt from "../../protocol/gen/pkt_messages.ts";
+import { FLAG, makeHeader } from "../../protocol/header.ts";
+import type { Leases } from "../../session/leases.ts";
 import { NO_REVOCATIONS, type Revocation, Revocations, type RevocationSource } from "../../session/revocations.ts";
 import { Asks } from "./asks.ts";
 import { CatchUp } from "./catch_up.ts";
@@ -16,11 +19,24 @@ import { type ChannelAgent, ClientChannel } from "./client_channel.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { GatewayCore } from "./core.ts";
 import { deliver } from "./deliver.ts";
-import { type LoginRequest, readLogin, type Refusal, refusal, sessionBody, type TokenCheck } from "./login.ts";
+import { Forwarding } from "./forwarding.ts";
+import { GatewayLease } from "./lease.ts";
+import { Leaving } from "./leaving.ts";
+import {
+  aboutOf,
+  type LoginRequest,
+  loginRequest,
+  readLogin,
+  type Refusal,
+  refusal,
+  type TokenCheck,
+} from "./login.ts";
 import { GatewayMetrics } from "./metrics.ts";
 import { RateLimit } from "./rate.ts";
 import { Reading } from "./reading.ts";
-import { receive } from "./receive.ts";
+import { receive, refuseLate } from "./receive.ts";
+import { Restore } from "./restore.ts";
+import { RoomCheck } from "./room_check.ts";
 import { Rooms } from "./rooms.ts";
 
 /** What a gateway stands on. */
@@ -32,30 +48,40 @@ export interface GatewayDeps {
   readonly hmac: Hmac;
   /** Default: nothing is revoked. */
   readonly revocations?: RevocationSource;
+  /** Zones of logic servers; default: none. */
+  readonly routes?: RouteTable | undefined;
+  /** Where the lease of `config.incarnation` is held; default: sessions count without one. */
+  readonly leases?: Leases | undefined;
 }
 
 /** Packets that may come before the login is answered. */
 const EARLY = { packets: 64, bytes: 64 << 10 } as const;
 const TICK_MS = 50;
 const LATE = "Cannot log in now: try again";
+/** While the lease is not held pushes do not find its channels: heads are asked for so often. */
+const NOT_FOUND_MS = 5_000;
 
 /**
  * A gateway: client channels on one side, links to logic servers on the other. It checks tokens, stamps and forwards
  * requests by command prefix, and gives each channel its inbox without holes. It holds no user data.
  */
-export class Gateway implements GatewayCore, UplinkEvents {
+export class Gateway implements GatewayCore, LinkGateway {
   readonly id: string;
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly count: GatewayMetrics;
   readonly catchUp: CatchUp;
   readonly rooms: Rooms;
+  readonly roomCheck: RoomCheck;
   readonly rate: RateLimit;
   readonly reading: Reading;
+  readonly forwarding: Forwarding;
   readonly #log: Logger;
   readonly #token: TokenCheck;
   readonly #asks: Asks;
-  readonly #chat = new Forwarder();
+  readonly #restore: Restore;
+  readonly #leaving = new Leaving();
+  readonly #lease: GatewayLease | undefined;
   readonly #channels = new Map<string, ClientChannel>();
   readonly #early = new Map<ClientChannel, { packets: Uint8Array[]; bytes: number }>();
   /** Channels whose state ends by itself (`endsMs`). */
@@ -66,6 +92,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   readonly #boot: string;
   #made = 0;
   #secondMs = 0;
+  #lookedMs = 0;
 
   constructor(config: GatewayConfig, deps: GatewayDeps) {
     this.id = config.serviceId;
@@ -78,11 +105,30 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.rate = new RateLimit(deps.clock, config.messageRate);
     this.reading = new Reading(deps.clock);
     this.#asks = new Asks(this.id, deps.clock);
-    this.catchUp = new CatchUp(this.#asks, deps.clock, deps.log, deps.metrics);
+    const asking = { ...deps, asks: this.#asks, gateId: this.id };
+    const { startWithinMs } = config;
+    this.forwarding = new Forwarding({
+      ...asking,
+      startWithinMs,
+      refuseLate: (channel, request) => refuseLate(this, channel, request),
+    });
+    this.#restore = new Restore({ ...asking, restored: (channels) => this.catchUp.look(channels) });
+    this.catchUp = new CatchUp(asking, (channels) => {
+      this.#lease?.doubt(); // without it nothing can be put back
+      this.#restore.add(channels);
+    });
     this.rooms = new Rooms(this.#asks, deps.clock);
+    this.roomCheck = new RoomCheck(asking, this.rooms);
     this.#boot = Math.floor(deps.clock.now()).toString(36);
     deps.metrics.gauge("petrel_channels", "Client channels, logged in or logging in", () => this.#channels.size);
     this.#watch = revoked.watch((list) => this.#revoked(list));
+    if (deps.leases && config.incarnation !== "") {
+      this.#lease = new GatewayLease(deps.leases, config.incarnation, deps, {
+        fenced: () => this.#leaving.add(this.#channels.values(), CLOSE.FENCED),
+        lapsed: () => this.#lapsed(),
+        unsure: () => this.#look(),
+      });
+    }
     this.#timer = deps.clock.every(TICK_MS, () => this.#guard("ticking failed", () => this.#tick()));
   }
 
@@ -90,9 +136,9 @@ export class Gateway implements GatewayCore, UplinkEvents {
     return this.#channels.size;
   }
 
-  /** Is there a logic server to forward to? */
-  get ready(): boolean {
-    return this.#chat.pick("") !== undefined;
+  /** Why clients should not be sent here; undefined: nothing is wrong. */
+  get problem(): string | undefined {
+    return this.#lease?.problem ?? (this.forwarding.ready ? undefined : "no logic server");
   }
 
   channel(id: string): ClientChannel | undefined {
@@ -104,8 +150,10 @@ export class Gateway implements GatewayCore, UplinkEvents {
   }
 
   attach(link: Uplink): void {
-    this.#chat.add(link);
-    this.#repin();
+    this.forwarding.add(link);
+    this.forwarding.settle(this.#channels.values());
+    // Pushes of any channel may have been on a link that broke, or were not sent while there was none.
+    this.#look();
   }
 
   // ---- from clients
@@ -117,29 +165,27 @@ export class Gateway implements GatewayCore, UplinkEvents {
       this.count.login(login.status);
       return login;
     }
-    const { acc: account, app } = login.claims;
-    const link = this.#chat.pick(account);
-    if (!link) return this.#refuse(login, "Cannot log in: no server is ready, try again");
+    const { acc: account, exp } = login.claims;
+    const cannot = this.#lease && !this.#lease.held
+      ? "sessions cannot be stored now, try again"
+      : this.forwarding.ready
+      ? undefined
+      : "no server is ready, try again";
+    if (this.forwarding.cannotRead(login.content)) {
+      this.count.login("no server");
+      const message = "Cannot log in: the servers behind this gateway read protobuf bodies only";
+      return refusal(login.header, login.content, "INVALID_BODY", CLOSE.BAD_DATA, message);
+    }
+    if (cannot !== undefined) return this.#refuse(login, `Cannot log in: ${cannot}`);
     const id = `${this.id}_${account}_${this.#boot}${(this.#made++).toString(36).padStart(5, "0")}`;
     const channel = new ClientChannel(id, agent, login, this.catchUp);
-    channel.link = link;
+    channel.expiresMs = this.clock.mono() + exp * 1000 - this.clock.now();
+    if (this.#lease) channel.about = aboutOf(login, remoteIp);
     // Registered before it is forwarded: the answer comes back through the channel table.
     this.#channels.set(id, channel);
-    const now = this.clock.mono();
-    const request: Upward = {
-      header: makeHeader("login.signin", { channelId: id, sequence: login.header.sequence, dest: login.header.dest }),
-      body: sessionBody(login, id, this.id, remoteIp),
-      app,
-      account,
-      device: login.device,
-      caps: login.caps,
-      content: login.content,
-      gateId: this.id,
-      key: undefined,
-      startBy: now + this.config.startWithinMs,
-      again: false,
-    };
-    if (!link.send(request)) {
+    const startBy = this.clock.mono() + this.config.startWithinMs;
+    const request = loginRequest(login, { channelId: id, gateId: this.id, remoteIp, startBy });
+    if (!this.forwarding.login(channel, request)) {
       this.#channels.delete(id);
       return this.#refuse(login, "Cannot log in: the server is busy, try again");
     }
@@ -161,7 +207,6 @@ export class Gateway implements GatewayCore, UplinkEvents {
   /** The login was answered: what came meanwhile is taken now. */
   opened(channel: ClientChannel): void {
     this.#log.debug("channel opened", { channelId: channel.id, app: channel.app, account: channel.account });
-    this.reading.opened(channel);
     const early = this.#early.get(channel);
     this.#early.delete(channel);
     for (const bytes of early?.packets ?? []) receive(this, channel, bytes);
@@ -181,36 +226,22 @@ export class Gateway implements GatewayCore, UplinkEvents {
     this.#ending.delete(channel);
     this.catchUp.forget(channel);
     this.rooms.forget(channel);
+    this.roomCheck.forget(channel);
+    this.forwarding.forget(channel);
+    this.#restore.forget(channel);
     this.signOut(channel.id);
     this.#log.debug("channel closed", { channelId: channel.id, account: channel.account, why: why.reason });
   }
 
   // ---- towards logic
 
-  /** Where this channel's requests go: it stays with its server until that is gone, or draining with nothing waiting. */
-  linkOf(channel: ClientChannel): Uplink | undefined {
-    const { link } = channel;
-    if (link && (link.state === "open" || (link.state === "draining" && channel.waitsForAnswers))) return link;
-    const next = this.#chat.pick(channel.account);
-    if (next) channel.link = next;
-    return next ?? (link?.state === "draining" ? link : undefined);
+  signOut(channelId: string): void {
+    this.forwarding.signOut(channelId);
   }
 
-  /** Tells logic that a channel is gone. Nobody waits for the answer; the login's generation protects newer ones. */
-  signOut(channelId: string): void {
-    this.#chat.pick(channelId)?.send({
-      header: makeHeader("login.signout", { channelId, meta: NO_META }),
-      body: NO_BODY,
-      app: "",
-      account: "",
-      device: "",
-      caps: false,
-      content: "protobuf",
-      gateId: this.id,
-      key: undefined,
-      startBy: this.clock.mono() + this.config.startWithinMs,
-      again: false,
-    });
+  receipt(to: Uplink, receipt: pkt.Receipt): void {
+    if (this.#asks.tell(to, "im.receipt", encodeBody(pkt.Receipt, receipt))) return;
+    for (const id of receipt.gone) this.signOut(id);
   }
 
   /** The channel's present state ends after `ms`: an unanswered login fails, a kicked channel closes. */
@@ -221,57 +252,45 @@ export class Gateway implements GatewayCore, UplinkEvents {
 
   // ---- from logic
 
-  down(packet: Downward): void {
+  down(packet: Downward, from: Uplink): void {
     if (packet.gateId !== this.id) return; // another gateway's: the peer mixed up its links
     // Whatever breaks here is one packet's: the link and the process go on.
     this.#guard("delivering failed", () => {
       if (packet.room) this.rooms.offer(packet, packet.room.app, packet.room.seq);
-      else if (packet.channels.length === 0) this.#asks.answered(packet);
-      else deliver(this, packet);
+      else if (packet.channels.length > 0) deliver(this, packet, from);
+      else if (packet.header.flag !== FLAG.PUSH) this.#asks.answered(packet);
+      else if (packet.header.command === LOOK) this.#look();
     });
   }
 
   changed(link: Uplink): void {
-    if (link.state !== "closed") return;
-    this.#chat.remove(link);
-    this.#asks.lost(link);
-    this.#repin();
+    if (link.state === "closed") this.#asks.lost(link);
+    this.forwarding.changed(link, this.#channels.values());
+    if (link.state === "closed") this.#look();
   }
 
-  /** Before a stop: nothing more is read, and what was forwarded is answered, for at most `waitMs`. */
-  async quiesce(waitMs: number): Promise<void> {
-    this.reading.stop(this.#channels.values());
-    const until = this.clock.mono() + waitMs;
-    const busy = (): boolean => [...this.#channels.values()].some((channel) => channel.waitsForAnswers);
-    while (busy() && this.clock.mono() < until) await sleep(this.clock, TICK_MS);
+  /** After a stop, when all channels are closed: gives the lease back. Never rejects. */
+  async release(): Promise<void> {
+    await this.#lease?.release();
   }
 
   [Symbol.dispose](): void {
+    this.#lease?.[Symbol.dispose]();
     this.#timer.stop();
     this.#watch.stop();
   }
 
-  /** Channels without a living server get another; what they wait for is forwarded again, in order, with its keys. */
-  #repin(): void {
-    for (const channel of this.#channels.values()) {
-      if (channel.link && channel.link.state !== "closed") continue;
-      if (channel.state === "login") {
-        this.#failLogin(channel);
-        continue;
-      }
-      channel.link = undefined;
-      const link = this.linkOf(channel);
-      if (!link) continue;
-      if (!channel.waitsForAnswers) continue;
-      for (const request of channel.unanswered.waiting()) {
-        this.count.reforwarded.inc();
-        if (link.send({ ...request, again: true })) continue;
-        channel.agent.close(CLOSE.OVERLOAD); // what follows must not overtake it
-        break;
-      }
-    }
-    // Pushes of any channel may have been on a link that broke, or were not sent while there was none.
-    this.catchUp.heads(this.#channels.values());
+  /** Pushes may have been missed: what lags is fetched. */
+  #look(): void {
+    this.catchUp.look(this.#channels.values());
+    this.roomCheck.add(this.#channels.values());
+    this.rooms.heads();
+  }
+
+  /** The session store lost the sessions, or did not count them: they are put back while their channels go on. */
+  #lapsed(): void {
+    this.#restore.add(this.#channels.values());
+    this.roomCheck.add(this.#channels.values());
     this.rooms.heads();
   }
 
@@ -279,6 +298,10 @@ export class Gateway implements GatewayCore, UplinkEvents {
     const now = this.clock.mono();
     this.catchUp.expire(now);
     this.rooms.expire(now);
+    this.forwarding.tick(now);
+    this.#restore.tick(now);
+    this.roomCheck.tick();
+    this.#leaving.tick();
     for (const channel of this.#ending) {
       if (channel.endsMs > now && channel.endsMs !== Infinity) continue;
       this.#ending.delete(channel);
@@ -286,14 +309,21 @@ export class Gateway implements GatewayCore, UplinkEvents {
       if (channel.state === "login") this.#failLogin(channel);
       else if (channel.state === "kicked") channel.agent.close(CLOSE.KICKED);
     }
-    if (now - this.#secondMs < 1000) return;
+    if (now - this.#secondMs >= 1000) this.#second(now);
+    this.catchUp.tick();
+  }
+
+  #second(now: number): void {
     this.#secondMs = now;
     this.#asks.expire(now);
     this.catchUp.second();
     this.rooms.second();
-    const seconds = this.clock.now() / 1000;
+    if (this.#lease?.held === false && now - this.#lookedMs >= NOT_FOUND_MS) {
+      this.#lookedMs = now;
+      this.catchUp.look(this.#channels.values());
+    }
     for (const channel of this.#channels.values()) {
-      if (channel.expires <= seconds) channel.agent.close(CLOSE.TOKEN_EXPIRED);
+      if (channel.expiresMs <= now) channel.agent.close(CLOSE.TOKEN_EXPIRED);
     }
   }
 
@@ -318,6 +348,7 @@ export class Gateway implements GatewayCore, UplinkEvents {
   #failLogin(channel: ClientChannel): void {
     if (channel.loginFailed) return;
     channel.loginFailed = true;
+    channel.login = undefined;
     this.#early.delete(channel);
     this.count.login("no answer");
     const request = makeHeader("login.signin", { sequence: channel.loginSequence });

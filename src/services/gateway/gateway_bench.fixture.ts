@@ -11,10 +11,9 @@ import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, type Header, makeHeader } from "../../protocol/header.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { decodePacket, encodeLogic, type LogicPacket, NO_BODY } from "../../protocol/packet.ts";
-import { NO_REVOCATIONS } from "../../session/revocations.ts";
 import type { ChannelAgent, ClientChannel } from "./client_channel.ts";
 import { GATEWAY_DEFAULTS, type GatewayConfig } from "./config.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, type GatewayDeps } from "./gateway.ts";
 
 const hmac = (data: Uint8Array) =>
   new Uint8Array(createHmac("sha256", "a secret that is long enough").update(data).digest());
@@ -55,9 +54,9 @@ export class Bench {
   readonly gateway: Gateway;
   readonly links = new Map<string, { link: MemoryLink; up: Upward[]; down: Downlink }>();
 
-  constructor(config: Partial<GatewayConfig> = {}, logics = ["chat1"], revocations = NO_REVOCATIONS) {
+  constructor(config: Partial<GatewayConfig> = {}, logics = ["chat1"], more: Partial<GatewayDeps> = {}) {
     const all = { ...GATEWAY_DEFAULTS, messageRate: 0, serviceId: "gw", ...config };
-    this.gateway = new Gateway(all, { clock: this.clock, log: silent, metrics: this.metrics, hmac, revocations });
+    this.gateway = new Gateway(all, { clock: this.clock, log: silent, metrics: this.metrics, hmac, ...more });
     for (const id of logics) this.addLogic(id);
   }
 

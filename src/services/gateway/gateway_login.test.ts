@@ -133,6 +133,21 @@ describe("login", () => {
     expect(wire.closed).toEqual(CLOSE.TOKEN_EXPIRED);
   });
 
+  test("a clock that jumps logs nobody out, and keeps nobody in", () => {
+    const bench = new Bench();
+    const wires = [86_400_000, -2 * 86_400_000].map((ms) => {
+      const wire = new Wire();
+      bench.first(wire, bench.token("ann", bench.clock.now() / 1000 + 30));
+      bench.answer();
+      bench.clock.jump(ms);
+      return wire;
+    });
+    bench.clock.advance(29_000);
+    expect(wires.map(({ closed }) => closed)).toEqual([undefined, undefined]);
+    bench.clock.advance(3_000);
+    expect(wires.map(({ closed }) => closed)).toEqual([CLOSE.TOKEN_EXPIRED, CLOSE.TOKEN_EXPIRED]);
+  });
+
   test("leaving signs the channel out", () => {
     const bench = new Bench();
     const channel = bench.login(new Wire());

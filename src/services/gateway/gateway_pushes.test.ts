@@ -75,6 +75,41 @@ describe("pushes", () => {
     expect(ids(ours)).toEqual([1, 2]);
   });
 
+  test.each(["the page", "the request"])(
+    "%s comes after pushes went on without it: the rest is an empty page",
+    (late) => {
+      const bench = new Bench();
+      const wire = new Wire();
+      const channel = bench.login(wire);
+      const page = (messageId: bigint) =>
+        encodeBody(pkt.MessageIndexResp, {
+          indexes: [{ messageId, direction: 0, sendTime: 1n, accountB: "bob", group: "" }],
+        });
+      bench.send(channel, "chat.offline.index", { sequence: 4 });
+      bench.answer(1, 0, page(1n));
+      if (late === "the page") bench.send(channel, "chat.offline.index", { sequence: 5 });
+      const asked = bench.logic.up.at(-1)!;
+      bench.push(channel, 2);
+      expect(ids(wire)).toEqual([]);
+      bench.clock.advance(5_100);
+      const row = decodeBody(
+        pkt.MessagePush,
+        encodeBody(pkt.MessagePush, { messageId: 2n, sender: "bob", userSeq: 2 }),
+      );
+      bench.answer(0, 0, encodeBody(pkt.SyncResp, { messages: [row], head: 2, scannedTo: 2 }));
+      expect(ids(wire)).toEqual([2]);
+      if (late === "the page") bench.reply(asked, 2, 0, page(2n));
+      else bench.send(channel, "chat.offline.index", { sequence: 5 });
+      expect(wire.last).toMatchObject({ command: "chat.offline.index", flag: FLAG.RESPONSE, sequence: 5, status: 0 });
+      expect(wire.out.at(-1)!.body.length).toBe(0);
+      bench.push(channel, 3);
+      expect(ids(wire)).toEqual([2, 3]);
+      const before = bench.logic.up.length;
+      bench.send(channel, "chat.offline.index", { sequence: 6 });
+      expect(bench.logic.up.length).toBe(before + 1);
+    },
+  );
+
   test("a gap is filled from the store", () => {
     const bench = new Bench();
     const wire = new Wire();

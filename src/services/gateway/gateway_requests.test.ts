@@ -31,6 +31,21 @@ describe("requests", () => {
     });
   });
 
+  test("are forwarded as if they had no metas, whatever metas a client wrote", () => {
+    const bench = new Bench();
+    const metas = ["app", "account", "dest.server", "dest.channels", ...Object.values(META)];
+    for (const type of [0, 1, 2]) {
+      const channel = bench.login(new Wire(), 0, {}, "ann");
+      bench.send(channel, "chat.user.talk", { dest: "bob" });
+      const { key: first, header, ...plain } = bench.logic.up.at(-1)!;
+      const meta = metas.map((key) => ({ key, value: "1 2 3", type }));
+      bench.send(channel, "chat.user.talk", { dest: "bob", meta });
+      const { key: second, ...marked } = bench.logic.up.at(-1)!;
+      expect(marked).toEqual({ header, ...plain });
+      expect([first, second]).toEqual([1, 2].map((n) => ({ scope: channel.id, n, low: 1 })));
+    }
+  });
+
   test("that nothing answers to get 301", () => {
     const bench = new Bench();
     const wire = new Wire();
@@ -137,34 +152,5 @@ describe("when a logic server goes", () => {
     const before = wire.out.length;
     for (const talk of [...talks, ...talks]) bench.reply(talk, 0, 0, NO_BODY, two);
     expect(wire.out.length).toBe(before + 2);
-  });
-
-  test("with no other server left requests wait for one, new ones are told to wait", () => {
-    const bench = new Bench();
-    const wire = new Wire();
-    const channel = bench.login(wire);
-    bench.send(channel, "chat.user.talk", { dest: "bob", sequence: 1 });
-    bench.logic.link.cut();
-    bench.send(channel, "chat.user.talk", { dest: "bob", sequence: 2 });
-    expect(wire.last).toMatchObject({ status: 302, sequence: 2 });
-    const two = bench.addLogic("chat2");
-    expect(two.up.filter((one) => one.header.command === "chat.user.talk").map((one) => one.header.sequence)).toEqual([
-      1,
-    ]);
-    expect(two.up.some((one) => one.header.command === "im.heads")).toBe(true);
-  });
-
-  test("a draining server keeps a channel until nothing waits", () => {
-    const bench = new Bench();
-    const channel = bench.login(new Wire());
-    bench.send(channel, "chat.user.talk", { dest: "bob", sequence: 1 });
-    const two = bench.addLogic("chat2");
-    bench.logic.link.drain();
-    bench.send(channel, "chat.user.talk", { dest: "bob", sequence: 2 });
-    const talks = bench.logic.up.filter((one) => one.header.command === "chat.user.talk");
-    expect(talks.length).toBe(2);
-    for (const talk of talks) bench.reply(talk);
-    bench.send(channel, "chat.user.talk", { dest: "bob", sequence: 3 });
-    expect(two.up.at(-1)?.header.sequence).toBe(3);
   });
 });

@@ -31,7 +31,7 @@ const ann = { app: "kim", account: "ann", until: UNTIL };
 
 test("a revoked token is refused at login with 105, another token of the account is not", () => {
   const source = new Source();
-  const bench = new Bench({}, ["chat1"], source);
+  const bench = new Bench({}, ["chat1"], { revocations: source });
   const token = bench.token("ann");
   source.set({ token: source.hash(token), until: UNTIL });
   const outcome = refused(bench.first(new Wire(), token));
@@ -41,14 +41,14 @@ test("a revoked token is refused at login with 105, another token of the account
 });
 
 test("what was revoked before the gateway started counts from its first login", () => {
-  const bench = new Bench({}, ["chat1"], new Source(ann));
+  const bench = new Bench({}, ["chat1"], { revocations: new Source(ann) });
   expect(refused(bench.first(new Wire(), bench.token("ann"))).header?.status).toBe(105);
   expect("at" in bench.first(new Wire(), bench.token("ann", UNTIL, "other"))).toBe(false);
 });
 
 test("open channels of a revoked account close with 4508, logged in or logging in; all others stay", () => {
   const source = new Source();
-  const bench = new Bench({}, ["chat1"], source);
+  const bench = new Bench({}, ["chat1"], { revocations: source });
   const [desk, phone, bob, arriving] = [new Wire(), new Wire(), new Wire(), new Wire()];
   bench.login(desk);
   bench.login(phone);
@@ -61,7 +61,7 @@ test("open channels of a revoked account close with 4508, logged in or logging i
 
 test("of one account only the channel with the revoked token closes", () => {
   const source = new Source();
-  const bench = new Bench({}, ["chat1"], source);
+  const bench = new Bench({}, ["chat1"], { revocations: source });
   const [one, other] = [new Wire(), new Wire()];
   const token = bench.token("ann", UNTIL + 7);
   bench.first(one, token);
@@ -73,7 +73,7 @@ test("of one account only the channel with the revoked token closes", () => {
 
 test("when the time is over, or the revocation was taken back, the account is let in again", () => {
   const source = new Source(ann);
-  const bench = new Bench({}, ["chat1"], source);
+  const bench = new Bench({}, ["chat1"], { revocations: source });
   const token = bench.token("ann", UNTIL + 3600);
   source.set();
   expect("at" in bench.first(new Wire(), token)).toBe(false);
@@ -84,7 +84,7 @@ test("when the time is over, or the revocation was taken back, the account is le
 
 test("a gateway that stops looks no more", () => {
   const source = new Source();
-  const bench = new Bench({}, ["chat1"], source);
+  const bench = new Bench({}, ["chat1"], { revocations: source });
   bench.gateway[Symbol.dispose]();
   expect(source.watched).toBe(0);
 });

@@ -1,4 +1,5 @@
 import { ImError } from "../../base/errors.ts";
+import type { Upward } from "../../container/link.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import { type Claims, type Hmac, readToken, TokenError } from "../../protocol/claims.ts";
 import { CLOSE, type CloseReason } from "../../protocol/close_reason.ts";
@@ -112,20 +113,40 @@ export function answer(request: Header, channelId: string, status: number, body:
   return encodeLogic(header, body);
 }
 
-/** The Session that logic gets instead of the LoginReq, in the client's content like all its bodies. */
-export function sessionBody(login: LoginRequest, channelId: string, gateId: string, remoteIP: string): Uint8Array {
-  const { claims, body, device } = login;
-  return encodeAs(login.content, pkt.Session, {
-    channelId,
-    gateId,
-    account: claims.acc,
-    app: claims.app,
-    remoteIP,
+/** Parts of a session that nothing else at the gateway needs. */
+export type ClientAbout = Pick<pkt.Session, "remoteIP" | "zone" | "isp" | "tags">;
+
+/** What only the login says of the client. */
+export function aboutOf({ body }: LoginRequest, remoteIP: string): ClientAbout {
+  return { remoteIP, zone: body.zone, isp: body.isp, tags: body.tags.length > 0 ? body.tags : NO_TAGS };
+}
+
+const NO_TAGS: string[] = [];
+
+/** The login as it goes to logic, with a Session instead of the LoginReq, in the client's content like all its bodies. */
+export function loginRequest(
+  login: LoginRequest,
+  { channelId, gateId, remoteIp, startBy }: {
+    readonly channelId: string;
+    readonly gateId: string;
+    readonly remoteIp: string;
+    readonly startBy: number;
+  },
+): Upward {
+  const { header: { sequence, dest }, claims: { acc: account, app }, body, device, caps, content } = login;
+  const { cursor, epoch } = body;
+  const session = { channelId, gateId, account, app, device, cursor, epoch, ...aboutOf(login, remoteIp) };
+  return {
+    header: makeHeader("login.signin", { channelId, sequence, dest }),
+    body: encodeAs(content, pkt.Session, session),
+    app,
+    account,
     device,
-    zone: body.zone,
-    isp: body.isp,
-    tags: body.tags,
-    cursor: body.cursor,
-    epoch: body.epoch,
-  });
+    caps,
+    content,
+    gateId,
+    key: undefined,
+    startBy,
+    again: false,
+  };
 }

@@ -8,17 +8,12 @@ export class GatewayMetrics {
   readonly #packets = new Map<string, Counter>();
   readonly #replies = new Map<string, Counter>();
   readonly badPackets: Counter;
-  readonly reforwarded: Counter;
   readonly pushes: Counter;
   readonly pushedToGone: Counter;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
     this.badPackets = metrics.counter("petrel_bad_packets_total", "Frames after login that were no packet");
-    this.reforwarded = metrics.counter(
-      "petrel_reforwarded_total",
-      "Requests forwarded again after a logic server went",
-    );
     this.pushes = metrics.counter("petrel_pushes_total", "Pushes that came from logic servers, per receiving channel");
     this.pushedToGone = metrics.counter("petrel_pushes_gone_total", "Pushes for channels that are gone");
   }

@@ -4,7 +4,7 @@ import type { ClientChannel } from "./client_channel.ts";
 /** Which channels are not read for now. A channel has several reasons to wait, and is read when none is left. */
 export class Reading {
   readonly #clock: Clock;
-  #stopped = false;
+  readonly #stopped = new WeakSet<ClientChannel>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -21,18 +21,13 @@ export class Reading {
 
   /** A reason to wait is gone. */
   again(channel: ClientChannel): void {
-    if (!channel.paused && channel.readAtMs === 0 && !this.#stopped) channel.agent.resume();
+    if (!channel.paused && channel.readAtMs === 0 && !this.#stopped.has(channel)) channel.agent.resume();
   }
 
-  /** From now on nothing is read any more. */
-  stop(channels: Iterable<ClientChannel>): void {
-    this.#stopped = true;
-    for (const channel of channels) channel.agent.pause();
-  }
-
-  /** A channel was opened. */
-  opened(channel: ClientChannel): void {
-    if (this.#stopped) channel.agent.pause();
+  /** The channel is read no more, whatever comes. */
+  stop(channel: ClientChannel): void {
+    this.#stopped.add(channel);
+    channel.agent.pause();
   }
 
   #wait(channel: ClientChannel, ms: number): void {

@@ -1,6 +1,6 @@
 import { ImError } from "../../base/errors.ts";
-import { serviceOf } from "../../container/forward.ts";
 import type { Upward } from "../../container/link.ts";
+import { serviceOf } from "../../container/selector.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
 import { encodeAs } from "../../protocol/content.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
@@ -55,9 +55,12 @@ export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uin
 }
 
 function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, body: Uint8Array): void {
-  const link = gateway.linkOf(channel);
-  if (!link) return refuse(gateway, channel, header, "BUSY", "Cannot take the request: no server is ready, wait");
   if (isOldIndex(channel, header)) {
+    if (channel.sequencer.takeCutShort()) {
+      gateway.count.reply(STATUS.SUCCESS.wire);
+      const empty = encodeAs(channel.content, pkt.MessageIndexResp, {});
+      return channel.agent.reply(answer(header, channel.id, STATUS.SUCCESS.wire, empty));
+    }
     channel.sequencer.index(gateway.clock.mono());
   }
   // Whatever the client wrote about itself or the way is overwritten (WIRE.md "Stamping").
@@ -79,14 +82,30 @@ function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, b
     startBy: gateway.clock.mono() + gateway.config.startWithinMs,
     again: false,
   };
-  if (!link.send(request)) {
+  if (!gateway.forwarding.forward(channel, request)) {
     return refuse(gateway, channel, header, "BUSY", "Cannot take the request: the server is busy, wait");
   }
-  unanswered.add(request);
   if (unanswered.bytes > UNANSWERED_BYTES && !channel.paused) {
     channel.paused = true;
     channel.agent.pause();
   }
+}
+
+/** No server could begin with the request in time. It waited here, so the client is not asking too fast. */
+export function refuseLate(gateway: GatewayCore, channel: ClientChannel, { header }: Upward): void {
+  readAgain(gateway, channel);
+  gateway.count.reply(STATUS.BUSY.wire);
+  const message = "Cannot take the request: no server is ready, wait";
+  const body = encodeAs(channel.content, pkt.ErrorResp, { message });
+  channel.agent.reply(answer(header, channel.id, STATUS.BUSY.wire, body));
+  if (isOldIndex(channel, header)) channel.sequencer.indexFailed();
+}
+
+/** A request of the channel is answered: it is read on when that made room. */
+export function readAgain(gateway: GatewayCore, channel: ClientChannel): void {
+  if (!channel.paused || channel.unanswered.bytes >= UNANSWERED_BYTES / 2) return;
+  channel.paused = false;
+  gateway.reading.again(channel);
 }
 
 function basic(gateway: GatewayCore, channel: ClientChannel, code: number): void {
@@ -139,7 +158,7 @@ function refuse(
 
 /** The index of a client that knows no other way to what it missed. */
 export function isOldIndex(channel: ClientChannel, header: Header): boolean {
-  return header.command === "chat.offline.index" && !channel.caps;
+  return header.command === "chat.offline.index" && !channel.caps && !channel.kim;
 }
 
 /** A login was answered: an old client is left in peace until it has asked for its index, or for 300 ms. */

@@ -76,6 +76,24 @@ export class Rooms implements SequencerPort<Room> {
     else this.#leave(channel, group, seq);
   }
 
+  /** The large groups that the channel is in. */
+  groupsOf(channel: ClientChannel): string[] {
+    const rooms = [...this.#of.get(channel)?.keys() ?? []];
+    return rooms.filter((room) => room.leftAt(channel) === Infinity).map(({ group }) => group);
+  }
+
+  /** The store says that the channel is in these large groups, each above that seq, and in no others. */
+  correct(channel: ClientChannel, rooms: readonly pkt.Room[]): void {
+    const before = new Set(this.groupsOf(channel));
+    for (const { groupId, joinedSeq } of rooms) {
+      if (!before.delete(groupId)) this.#enter(channel, { group: groupId, seq: joinedSeq });
+    }
+    for (const group of before) {
+      const room = this.#rooms.get(keyOf(channel.app, group))!;
+      this.#leave(channel, group, Math.max(room.sequencer.cursor, this.#of.get(channel)!.get(room)!));
+    }
+  }
+
   /** The channel is gone, or kicked. */
   forget(channel: ClientChannel): void {
     this.#early.delete(channel);
@@ -338,7 +356,10 @@ export class Rooms implements SequencerPort<Room> {
     const cursors = rooms.map(({ sequencer }) => sequencer.cursor);
     this.#asks.ask(link, "im.room.heads", encodeBody(pkt.RoomHeadsReq, { items }), (answer) => {
       const found = decoded(pkt.RoomHeadsResp, answer);
-      if (found instanceof ImError) return; // asked again with the next ping
+      if (found instanceof ImError) {
+        for (const room of rooms) if (this.#isHere(room)) this.#pinged.add(room); // asked again in a second
+        return;
+      }
       rooms.forEach((room, at) => {
         const head = found.heads[at];
         if (head === undefined || !this.#isHere(room)) return;

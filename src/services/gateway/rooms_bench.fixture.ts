@@ -3,6 +3,7 @@ import { decodeBody, encodeBody } from "../../protocol/bodies.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { META, textMeta } from "../../protocol/meta.ts";
+import { roomDigest } from "../../protocol/room_digest.ts";
 import type { InRoom } from "../../protocol/route.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
@@ -52,6 +53,8 @@ export class RoomsBench extends Bench {
   readonly inboxes = new Map<string, Row[]>();
   /** How far each account's rows were made, by `account group`; only accounts in here get rows. */
   readonly #filled = new Map<string, number>();
+  /** The large groups of each account as the store knows them, and the seq it joined at. */
+  readonly memberships = new Map<string, Map<string, number>>();
   /** Requests of the gateway's own that were answered. */
   #looked = new Map<string, number>();
 
@@ -116,6 +119,7 @@ export class RoomsBench extends Bench {
     for (const { group, seq } of rooms) {
       const key = `${channel.account} ${group}`;
       if (!this.#filled.has(key)) this.#filled.set(key, seq);
+      this.member(channel.account, true, seq, group);
     }
     this.logic.down.send({
       header: makeHeader("login.signin", { channelId: channel.id, sequence: 7, flag: FLAG.RESPONSE }),
@@ -147,7 +151,16 @@ export class RoomsBench extends Bench {
     return message;
   }
 
+  /** Somebody joins or leaves; nobody is told. */
+  member(account: string, joined: boolean, seq: number, group = GROUP): void {
+    const groups = this.memberships.get(account) ?? new Map<string, number>();
+    this.memberships.set(account, groups);
+    if (joined) groups.set(group, seq);
+    else groups.delete(group);
+  }
+
   change({ channel }: Client, joined: boolean, seq: number, group = GROUP): void {
+    this.member(channel.account, joined, seq, group);
     if (joined) this.#filled.set(`${channel.account} ${group}`, seq);
     this.logic.down.send({
       header: makeHeader("im.room", { flag: FLAG.PUSH }),
@@ -200,6 +213,7 @@ export class RoomsBench extends Bench {
       const messages = this.log(groupId).slice(after, after + limit).map((one) => pushOf(one, groupId));
       return encodeBody(pkt.HistoryResp, { messages, first: 1, head: this.log(groupId).length });
     }
+    if (command === "im.room.check") return this.#checked(decodeBody(pkt.RoomCheckReq, body).items);
     if (command === "im.room.rows") return this.#rowsFor(decodeBody(pkt.RoomRowsReq, body).accounts);
     if (command === "im.heads") {
       const positions = decodeBody(pkt.HeadsReq, body).items.map(({ account }) => this.inbox(account).length);
@@ -215,6 +229,16 @@ export class RoomsBench extends Bench {
     }));
     const scannedTo = Math.min(rows.length, after + limit);
     return encodeBody(pkt.SyncResp, { messages, head: rows.length, epoch: "e", scannedTo });
+  }
+
+  #checked(items: readonly pkt.RoomCheckItem[]): Uint8Array {
+    const results = items.flatMap(({ account, digest }, item) => {
+      const groups = this.memberships.get(account) ?? new Map<string, number>();
+      if (roomDigest(groups.keys()) === digest) return [];
+      const rooms = [...groups].map(([groupId, joinedSeq]) => ({ groupId, joinedSeq, head: this.log(groupId).length }));
+      return [{ item, rooms }];
+    });
+    return encodeBody(pkt.RoomCheckResp, { results });
   }
 
   #rowsFor(accounts: readonly string[]): Uint8Array {

@@ -77,6 +77,8 @@ export class Sequencer<C> {
   #paged = false;
   /** Has an index been paged to its end (or given up) on this connection? */
   #indexed = false;
+  /** Did the first paging end without its empty page, so that pushes bring what was left of it? */
+  #cutShort = false;
   readonly #channel: C;
   readonly #port: SequencerPort<C>;
 
@@ -141,7 +143,17 @@ export class Sequencer<C> {
   indexFailed(): void {
     this.#asking = false;
     if (!this.#paged && !this.#indexed) this.#port.giveUp(this.#channel);
-    else this.endSync();
+    else this.#cut();
+  }
+
+  /**
+   * The first paging did not get to its empty page, and pushes bring the rest. True once: what the client is answered to
+   * its next index request, or late to its last, is an empty page, or it would be sent messages twice.
+   */
+  takeCutShort(): boolean {
+    const was = this.#cutShort;
+    this.#cutShort = false;
+    return was;
   }
 
   /** The empty page came: what lies above the cursor is filled, then the channel is live. */
@@ -220,8 +232,13 @@ export class Sequencer<C> {
   expire(): void {
     this.deadlineMs = Infinity;
     if (this.#state === "syncing" && this.#asking) this.indexFailed();
-    else if (this.#state === "syncing") this.endSync();
+    else if (this.#state === "syncing") this.#cut();
     else if (this.#state === "live" && !this.filling && (this.#held || this.#wanted > this.cursor)) this.#askFill();
+  }
+
+  #cut(): void {
+    if (this.#state === "syncing" && this.#paged && !this.#indexed) this.#cutShort = true;
+    this.endSync();
   }
 
   #retry(nowMs: number): void {

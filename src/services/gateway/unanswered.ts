@@ -1,8 +1,10 @@
 import type { Upward } from "../../container/link.ts";
 
 /**
- * One channel's requests that have been forwarded and not answered, in order: what must be forwarded again when its
- * logic server goes. Numbered 1, 2, 3… per channel; the number is the request's key.
+ * One channel's requests that have not been answered, in order: what must be forwarded again when its logic server
+ * goes. Numbered 1, 2, 3… per channel; the number is the request's key.
+ *
+ *   low … due - 1: sent to the present server      due … next - 1: waiting to be sent, those below `#sent` once more
  */
 export class Unanswered {
   /** Bytes of the bodies kept. */
@@ -11,6 +13,10 @@ export class Unanswered {
   #head = 0;
   /** Number of `#list[0]`. */
   #base = 1;
+  /** Number of the next request to be sent to the present server. */
+  #due = 1;
+  /** Requests below this number were sent to some server. */
+  #sent = 1;
 
   /** The number the next request gets. */
   get next(): number {
@@ -32,10 +38,56 @@ export class Unanswered {
     return this.#head === this.#list.length;
   }
 
+  /** Does the present server have something to answer? */
+  get outstanding(): boolean {
+    return this.#head < this.#list.length && this.low < this.#due;
+  }
+
+  /** Is nothing waiting to be sent? */
+  get allSent(): boolean {
+    return this.due === undefined;
+  }
+
+  /** The oldest request that waits to be sent; `again` when another server, or a lost link, had it before. */
+  get due(): { readonly request: Upward; readonly again: boolean } | undefined {
+    if (this.#due < this.low) this.#due = this.low;
+    for (; this.#due < this.next; this.#due++) {
+      const request = this.#list[this.#due - this.#base];
+      if (request) return { request, again: this.#due < this.#sent };
+    }
+    return undefined;
+  }
+
   /** Keeps a request whose key carries number `next`. */
   add(request: Upward): void {
     this.#list.push(request);
     this.bytes += sizeOf(request);
+  }
+
+  /** Keeps a request that was sent, while nothing waited. */
+  addSent(request: Upward): void {
+    this.add(request);
+    this.#due = this.#sent = this.next;
+  }
+
+  /** `due` was sent. */
+  sentDue(): void {
+    this.#due++;
+    if (this.#due > this.#sent) this.#sent = this.#due;
+  }
+
+  /** The server is gone: everything is to be sent once more. */
+  startAgain(): void {
+    this.#due = this.low;
+  }
+
+  /** The oldest request that no server has had and that should have begun by now, taken out; undefined: none. */
+  takeLate(nowMs: number): Upward | undefined {
+    for (let n = Math.max(this.#sent, this.low); n < this.next; n++) {
+      const request = this.#list[n - this.#base];
+      if (request) return request.startBy < nowMs ? this.answered(n) : undefined;
+    }
+    return undefined;
   }
 
   /** The request with that number was answered; gives it, or undefined when it is not waiting (answered before). */
@@ -61,14 +113,6 @@ export class Unanswered {
       if (header?.sequence === sequence && header.command === command) return this.#base + at;
     }
     return 0;
-  }
-
-  /** What waits, in order. */
-  *waiting(): Iterable<Upward> {
-    for (let at = this.#head; at < this.#list.length; at++) {
-      const request = this.#list[at];
-      if (request) yield request;
-    }
   }
 }
 
