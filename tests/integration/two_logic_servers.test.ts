@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { silent } from "../../src/base/logger.ts";
 import { Metrics } from "../../src/base/metrics.ts";
-import type { Downward, UplinkEvents } from "../../src/container/link.ts";
+import type { Downward, Uplink, UplinkEvents } from "../../src/container/link.ts";
 import { MemoryLink } from "../../src/container/memory_link.ts";
 import { Snowflake } from "../../src/id/snowflake.ts";
 import { Batcher } from "../../src/message/batcher.ts";
@@ -67,7 +67,7 @@ class System {
   link(at: number): void {
     const toGateway: UplinkEvents = {
       changed: (link) => this.gateway.changed(link),
-      down: (packet) => this.carry(packet, at),
+      down: (packet, from) => this.carry(packet, from, at),
     };
     const link = new MemoryLink({ gateId: "gw", logicId: `chat${at}` }, toGateway, this.logics[at]!);
     this.links[at] = link;
@@ -76,7 +76,7 @@ class System {
   }
 
   /** Pushes may be lost, late or double; now and then the link breaks under a reply, which is lost with it. */
-  carry(packet: Downward, at: number): void {
+  carry(packet: Downward, from: Uplink, at: number): void {
     const fate = packet.header.flag === FLAG.PUSH ? this.random() : 1;
     if (packet.header.command === "chat.user.talk") this.stored.add(at);
     if (packet.header.flag === FLAG.RESPONSE && packet.answers > 0 && this.random() < 0.02) {
@@ -84,8 +84,8 @@ class System {
       return this.link(at);
     }
     if (fate < 0.05) return;
-    if (fate < 0.2) systemClock.after(this.random() * 20, () => this.gateway.down(packet));
-    if (fate >= 0.1) this.gateway.down(packet);
+    if (fate < 0.2) systemClock.after(this.random() * 20, () => this.gateway.down(packet, from));
+    if (fate >= 0.1) this.gateway.down(packet, from);
   }
 
   token(account: string): string {

@@ -21,7 +21,7 @@ export class LogicStand implements AsyncDisposable {
   /** What the gateway was sent, in order. */
   readonly down: Downward[] = [];
   readonly #stack = new AsyncDisposableStack();
-  readonly #link = { peerId: "gw", state: "open" as const, send: (packet: Downward) => this.down.push(packet) > 0 };
+  readonly #link = { peerId: "gw", incarnation: "", send: (packet: Downward) => this.down.push(packet) > 0 };
   #sequence = 0;
 
   static async start(): Promise<LogicStand> {
@@ -41,7 +41,15 @@ export class LogicStand implements AsyncDisposable {
   /** The account has a channel, without a login. */
   async online(account: string): Promise<void> {
     const where = { app: "kim", account, device: "", channelId: channelOf(account), gateId: "gw" };
-    const what = { content: "protobuf" as const, generation: 1n, remoteIp: "", zone: "", isp: "", tags: [] };
+    const what = {
+      incarnation: "",
+      content: "protobuf" as const,
+      generation: 1n,
+      remoteIp: "",
+      zone: "",
+      isp: "",
+      tags: [],
+    };
     await this.sessions.add({ ...where, ...what });
   }
 

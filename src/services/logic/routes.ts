@@ -13,14 +13,17 @@ import { conversations } from "./conversation/list.ts";
 import { read } from "./conversation/read.ts";
 import type { LogicDeps } from "./deps.ts";
 import { createGroup } from "./group/create.ts";
-import { groupDetail } from "./group/detail.ts";
+import { anyGroupDetail, groupDetail } from "./group/detail.ts";
 import { joinGroup } from "./group/join.ts";
-import { groupMembers } from "./group/members.ts";
+import { anyGroupMembers, groupMembers } from "./group/members.ts";
 import { quitGroup } from "./group/quit.ts";
+import { restore } from "./login/restore.ts";
 import { signIn } from "./login/sign_in.ts";
 import { signOut } from "./login/sign_out.ts";
+import { receipt, type Receipts } from "./receipts.ts";
 import { offlineContent } from "./offline/content.ts";
 import { offlineIndex } from "./offline/index.ts";
+import { roomCheck } from "./room/check.ts";
 import { roomFill, roomHeads, roomRows } from "./room/room.ts";
 import { fill } from "./sync/fill.ts";
 import { heads } from "./sync/heads.ts";
@@ -32,8 +35,9 @@ const MOST_READS = 1_000;
 const MOST_FILLS = 256;
 
 /** Commands to handlers. A test fails while a command of protocol/commands.ts lacks a row here. */
-export function logicRoutes(deps: LogicDeps): CommandRouter {
+export function logicRoutes(deps: LogicDeps, receipts: Receipts): CommandRouter {
   const reads = limit(MOST_READS);
+  const changes = limit(MOST_READS, "taken");
   const fills = limit(MOST_FILLS);
   return new CommandRouter(
     recover(deps.log, (content, message) => encodeAs(content, pkt.ErrorResp, { message })),
@@ -46,9 +50,9 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
     .add(COMMANDS.offlineIndex, offlineIndex(deps), reads)
     .add(COMMANDS.offlineContent, offlineContent(deps), reads)
     .add(COMMANDS.sync, sync(deps), reads)
-    .add(COMMANDS.groupCreate, createGroup(deps), reads)
-    .add(COMMANDS.groupJoin, joinGroup(deps), reads)
-    .add(COMMANDS.groupQuit, quitGroup(deps), reads)
+    .add(COMMANDS.groupCreate, createGroup(deps), changes)
+    .add(COMMANDS.groupJoin, joinGroup(deps), changes)
+    .add(COMMANDS.groupQuit, quitGroup(deps), changes)
     .add(COMMANDS.groupDetail, groupDetail(deps), reads)
     .add(COMMANDS.groupMembers, groupMembers(deps), reads)
     .add(COMMANDS.groupTalk, groupTalk(deps))
@@ -59,5 +63,10 @@ export function logicRoutes(deps: LogicDeps): CommandRouter {
     .add(COMMANDS.heads, heads(deps), fills)
     .add(COMMANDS.roomFill, roomFill(deps), fills)
     .add(COMMANDS.roomHeads, roomHeads(deps), fills)
-    .add(COMMANDS.roomRows, roomRows(deps), fills);
+    .add(COMMANDS.roomRows, roomRows(deps), fills)
+    .add(COMMANDS.group, anyGroupDetail(deps), reads)
+    .add(COMMANDS.groupMembersOf, anyGroupMembers(deps), reads)
+    .add(COMMANDS.roomCheck, roomCheck(deps), fills)
+    .add(COMMANDS.restore, restore(deps), fills)
+    .add(COMMANDS.receipt, receipt(deps, receipts));
 }

@@ -5,10 +5,7 @@ import type { Appended, MemberPos } from "../../../message/message_store.ts";
 import { fromBase36 } from "../../../protocol/base36.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import type { Target } from "../../../protocol/route.ts";
-import type { LogicDeps } from "../deps.ts";
-import { checkTexts, PUSH_SECONDS, pushOf } from "./talk.ts";
-
-type TalkDeps = Pick<LogicDeps, "clock" | "metrics" | "sessions" | "batcher" | "afterReply">;
+import { checkTexts, PUSH_SECONDS, pushOf, replyOf, storeTalk, type TalkDeps } from "./talk.ts";
 
 /**
  * chat.group.talk: stores the message for exactly those who are members in the order of the store, and replies once it
@@ -17,33 +14,15 @@ type TalkDeps = Pick<LogicDeps, "clock" | "metrics" | "sessions" | "batcher" | "
 export function groupTalk(deps: TalkDeps) {
   const pushSeconds = deps.metrics.histogram(...PUSH_SECONDS);
   return async (ctx: CommandContext, request: pkt.MessageReq): Promise<pkt.MessageResp> => {
-    const { app, account: sender, key, startBy, again } = ctx;
     const dest = ctx.header.dest;
     if (dest === "") throw new ImError("NO_DESTINATION", "Cannot talk: dest is empty");
     if (fromBase36(dest) === undefined) throw new ImError("INVALID_BODY", "Cannot talk: dest is not a group id");
     checkTexts(request);
-    const stored = await deps.batcher.append({
-      app,
-      sender,
-      dest,
-      group: true,
-      type: request.type,
-      body: request.body,
-      extra: request.extra,
-      key,
-      clientMsgId: request.clientMsgId === "" ? undefined : request.clientMsgId,
-      startBy,
-      again,
-    });
+    const stored = await storeTalk(deps, ctx, request, true);
     ctx.pos = stored.senderPos;
     if (stored.room) ctx.rooms = [{ group: dest, seq: stored.seq }];
     ctx.after(() => deliver(deps, pushSeconds, ctx, request, stored));
-    return {
-      messageId: stored.messageId,
-      sendTime: stored.sendTime,
-      seq: ctx.caps ? stored.seq : 0,
-      userSeq: ctx.caps ? stored.senderPos : 0,
-    };
+    return replyOf(ctx, stored);
   };
 }
 

@@ -5,40 +5,20 @@ import type { Appended } from "../../../message/message_store.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { Target } from "../../../protocol/route.ts";
-import type { LogicDeps } from "../deps.ts";
-import { checkTexts, PUSH_SECONDS, pushOf } from "./talk.ts";
-
-type TalkDeps = Pick<LogicDeps, "clock" | "metrics" | "sessions" | "batcher" | "afterReply">;
+import { checkTexts, PUSH_SECONDS, pushOf, replyOf, storeTalk, type TalkDeps } from "./talk.ts";
 
 /** chat.user.talk: stores the message and replies once it is durable; delivery starts after the reply and cannot change it. */
 export function userTalk(deps: TalkDeps) {
   const pushSeconds = deps.metrics.histogram(...PUSH_SECONDS);
   return async (ctx: CommandContext, request: pkt.MessageReq): Promise<pkt.MessageResp> => {
-    const { app, account: sender, key, startBy, again } = ctx;
     const dest = ctx.header.dest;
     if (dest === "") throw new ImError("NO_DESTINATION", "Cannot talk: dest is empty");
     if (!isName(dest)) throw new ImError("INVALID_BODY", "Cannot talk: dest is not a legal account name");
     checkTexts(request);
-    const stored = await deps.batcher.append({
-      app,
-      sender,
-      dest,
-      type: request.type,
-      body: request.body,
-      extra: request.extra,
-      key,
-      clientMsgId: request.clientMsgId === "" ? undefined : request.clientMsgId,
-      startBy,
-      again,
-    });
+    const stored = await storeTalk(deps, ctx, request, false);
     ctx.pos = stored.senderPos;
     ctx.after(() => deliver(deps, pushSeconds, ctx, request, stored));
-    return {
-      messageId: stored.messageId,
-      sendTime: stored.sendTime,
-      seq: ctx.caps ? stored.seq : 0,
-      userSeq: ctx.caps ? stored.senderPos : 0,
-    };
+    return replyOf(ctx, stored);
   };
 }
 

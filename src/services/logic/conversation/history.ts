@@ -5,7 +5,7 @@ import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { PAGE_BYTES } from "../sync/page.ts";
+import { fitting } from "../sync/page.ts";
 
 /** chat.history: a page of the conversation with dest, upwards from `after` or downwards from `before`. */
 export function history(deps: Pick<LogicDeps, "messages">) {
@@ -32,15 +32,10 @@ export function peerOf({ header: { dest } }: CommandContext, group: boolean): Pe
   return group ? { group: dest } : { account: dest };
 }
 
-/** A page as HistoryResp, cut at PAGE_BYTES where the client goes on from: at its end, or downwards at its beginning. */
+/** A page as HistoryResp, cut to what fits where the client goes on from: at its end, or downwards at its beginning. */
 export function historyPage(dest: string, group: boolean, down: boolean, page: HistoryPage): pkt.HistoryResp {
-  const rows = down ? [...page.rows].reverse() : page.rows;
-  let bytes = 0;
-  const fitting = rows.filter((row, at) => {
-    bytes += 64 + 3 * (row.body.length + row.extra.length);
-    return at === 0 || bytes <= PAGE_BYTES;
-  });
-  const messages = fitting.map((row) => messageOf(dest, group, row));
+  const rows = fitting(down ? [...page.rows].reverse() : page.rows);
+  const messages = rows.map((row) => messageOf(dest, group, row));
   return { messages: down ? messages.reverse() : messages, first: page.first, head: page.head };
 }
 

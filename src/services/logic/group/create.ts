@@ -9,7 +9,7 @@ import { online, tellRooms } from "./members_online.ts";
 /** chat.group.create: whoever asks is the owner and a member. Members who are online are told. */
 export function createGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
   return async (ctx: CommandContext, request: pkt.GroupCreateReq): Promise<pkt.GroupCreateResp> => {
-    const { app, account: owner, key, startBy } = ctx;
+    const { app, account: owner, key, startBy, again } = ctx;
     const { name, avatar, introduction } = request;
     for (const field of ["name", "avatar", "introduction"] as const) {
       const most = GROUP_TEXT[field];
@@ -28,6 +28,7 @@ export function createGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
       members: request.members,
       key,
       startBy,
+      again,
     });
     ctx.after(async () => {
       const made = await deps.messages.group(app, group.id);

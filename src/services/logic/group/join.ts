@@ -3,7 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, everyMember, online, roomTargets, tellRooms } from "./members_online.ts";
+import { changeRooms, everyMember, online, roomTargets, tellNow, tellRooms } from "./members_online.ts";
 import { inTurn } from "./turns.ts";
 
 /** chat.group.join: a member adds anyone, anybody adds themselves. Joining twice is fine. */
@@ -16,7 +16,9 @@ export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
       const joined = await deps.messages.join({ app, group: groupId, accounts: [account], by, startBy });
       if (joined.large && joined.changed.length > 0) {
         const change = { app, groupId, joined: true, seq: joined.seq };
-        changeRooms(ctx, await roomTargets(deps, app, [account]), change);
+        await tellNow(deps, ctx, account, change, async () => {
+          changeRooms(ctx, await roomTargets(deps, app, [account]), change);
+        });
       }
       return joined;
     });

@@ -48,6 +48,23 @@ export function changeRooms(
 }
 
 /**
+ * Tells of a change that is committed; it cannot be refused any more. When nobody knows where the channels are, what the
+ * store says is told later.
+ */
+export async function tellNow(
+  deps: Pick<LogicDeps, "messages" | "sessions">,
+  ctx: CommandContext,
+  account: string,
+  change: pkt.RoomChange,
+  tell: () => Promise<void>,
+): Promise<void> {
+  const { app, groupId, joined, seq } = change;
+  await tell().catch(() =>
+    ctx.after(() => tellRooms(deps, ctx, [account], { app, groupId, seq: joined ? seq : 0, leftAt: seq }))
+  );
+}
+
+/**
  * Tells the gateways of these accounts' channels what the store says now: who is in the large group enters above the
  * seq it joined at (not below `seq`), who is not leaves at `leftAt`, if that is said. Each in its turn, so that no
  * change is told that a later one has overtaken.
@@ -59,8 +76,8 @@ export async function tellRooms(
   room: { readonly app: string; readonly groupId: string; readonly seq: number; readonly leftAt?: number },
 ): Promise<void> {
   const { app, groupId, seq, leftAt } = room;
-  const online = new Set((await deps.sessions.locate(app, accounts)).map((one) => one.account));
-  await Promise.all([...online].map((account) =>
+  const reached = new Set((await deps.sessions.locate(app, accounts)).map((one) => one.account));
+  await Promise.all([...reached].map((account) =>
     inTurn(deps.messages, { app, groupId, account }, async () => {
       const isIn = (await deps.messages.rooms(app, account)).find((one) => one.group === groupId);
       if (!isIn && leftAt === undefined) return;

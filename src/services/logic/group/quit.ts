@@ -3,7 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { changeRooms, everyMember, online, roomTargets } from "./members_online.ts";
+import { changeRooms, everyMember, online, roomTargets, tellNow } from "./members_online.ts";
 import { inTurn } from "./turns.ts";
 
 /** chat.group.quit: the owner removes anyone, anybody leaves. Leaving twice is fine. */
@@ -14,15 +14,17 @@ export function quitGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
     if (!isName(account)) throw new ImError("INVALID_BODY", "Cannot leave group: account is not a legal name");
     const { changed, large } = await inTurn(deps.messages, { app, groupId, account }, async () => {
       // Looked up before, so that gateways hear of it ahead of every message that is not the account's any more…
-      const channels = await roomTargets(deps, app, [account]);
+      const channels = await roomTargets(deps, app, [account]).catch(() => []);
       const left = await deps.messages.quit({ app, group: groupId, accounts: [account], by, startBy });
       const change = { app, groupId, joined: false, seq: left.seq };
       // …also when nothing changed: the first time may have been cut short before they did.
       if (!left.large) return left;
       changeRooms(ctx, channels, change);
       const known = new Set(channels.map((one) => one.channelId));
-      const late = (await roomTargets(deps, app, [account])).filter((one) => !known.has(one.channelId));
-      changeRooms(ctx, late, change); // those that logged in meanwhile
+      await tellNow(deps, ctx, account, change, async () => {
+        const late = (await roomTargets(deps, app, [account])).filter((one) => !known.has(one.channelId));
+        changeRooms(ctx, late, change); // those that logged in meanwhile
+      });
       return left;
     });
     if (changed.length > 0) {

@@ -1,12 +1,11 @@
 import { ImError } from "../../../base/errors.ts";
 import type { CommandContext } from "../../../command/context.ts";
 import type { Head } from "../../../message/message_store.ts";
-import * as pkt from "../../../protocol/gen/pkt_messages.ts";
+import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
-import { isName } from "../../../protocol/names.ts";
-import type { Session } from "../../../session/store.ts";
 import type { LogicDeps } from "../deps.ts";
 import { makeOldRows } from "../room/old_rows.ts";
+import { kickOut, sessionOf } from "./session.ts";
 
 /** How often our client should be heard of: some carriers forget a connection after 60 s. */
 const HEARTBEAT_MS = 25_000;
@@ -17,9 +16,12 @@ const HEARTBEAT_MS = 25_000;
  */
 export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" | "newGeneration">) {
   return async (ctx: CommandContext, request: pkt.Session): Promise<pkt.LoginResp> => {
-    const session = sessionOf(ctx, request, deps.newGeneration());
-    const replaced = await deps.sessions.add(session);
-    for (const old of replaced) kickOut(ctx, old);
+    if (deps.clock.mono() > ctx.startBy) throw new ImError("BUSY", LATE);
+    const { channelId, content } = ctx;
+    const session = sessionOf(ctx, request, { channelId, content, generation: deps.newGeneration() });
+    const replaced = await deps.sessions.add(session).catch(notStored);
+    // A login that is tried at another server finds itself.
+    for (const old of replaced) if (old.channelId !== channelId) kickOut(ctx, old);
     const { app, account, device } = session;
     const { messages } = deps;
     // Asked for together: reads of one tick are one batch.
@@ -49,6 +51,16 @@ export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" |
   };
 }
 
+/** A login that waited in a stopped process must not put a newer one out. */
+const LATE = "Cannot log in: it took too long to reach a server, try again";
+
+/** The connection is gone, its gateway has no lease now, or the sessions are out of reach: the client tries again (300). */
+function notStored(thrown: unknown): never {
+  const error = ImError.from(thrown);
+  if (error.code === "CLOSED") throw error;
+  throw new ImError("CLOSED", "Cannot log in: sessions cannot be stored now, try again", { cause: error });
+}
+
 /** An old client's answer carries channel id and account, nothing else. */
 const NOTHING = { recovered: false, reason: "", head: 0, epoch: "", acked: 0, heartbeatMs: 0 } as const;
 
@@ -58,29 +70,4 @@ function whyNotRecovered(request: pkt.Session, head: Head): string {
   if (request.epoch !== head.epoch || request.cursor > head.pos) return "epoch";
   if (request.cursor < (head.trimmed ?? 0)) return "trimmed";
   return head.pos - request.cursor > PAGES.resume ? "too far" : "";
-}
-
-function sessionOf(ctx: CommandContext, request: pkt.Session, generation: bigint): Session {
-  const { app, account, device } = request;
-  if (!isName(app) || !isName(account) || (device !== "" && !isName(device))) {
-    throw new ImError("INVALID_BODY", "Cannot log in: app, account or device is not a legal name");
-  }
-  return {
-    app,
-    account,
-    device,
-    channelId: ctx.channelId,
-    gateId: ctx.gateId,
-    content: ctx.content,
-    generation,
-    remoteIp: request.remoteIP,
-    zone: request.zone,
-    isp: request.isp,
-    tags: request.tags,
-  };
-}
-
-function kickOut(ctx: CommandContext, old: Session): void {
-  const { gateId, channelId, content } = old;
-  ctx.dispatch([{ gateId, channelId, content, pos: 0, own: false }], pkt.KickoutNotify, { channelId });
 }

@@ -2,22 +2,28 @@ import type { InboxMessage, InboxPage } from "../../../message/message_store.ts"
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 
 /** A page of whole messages never carries more than this many bytes of text, so that no queue is filled by one page. */
-export const PAGE_BYTES = 128 << 10;
+const PAGE_BYTES = 128 << 10;
 
-/** Inbox rows as `SyncResp`, cut at PAGE_BYTES (at least one row); `scannedTo` says how far the page really goes. */
-export function syncPage(account: string, page: InboxPage<InboxMessage>): pkt.SyncResp {
-  const messages: pkt.MessagePush[] = [];
+/** The first rows that one page may carry: up to PAGE_BYTES, at least one. */
+export function fitting<Row extends { readonly body: string; readonly extra: string }>(rows: readonly Row[]): Row[] {
   let bytes = 0;
-  let scannedTo = page.scannedTo;
-  for (const row of page.rows) {
+  const end = rows.findIndex((row, at) => {
     bytes += 64 + 3 * (row.body.length + row.extra.length);
-    if (bytes > PAGE_BYTES && messages.length > 0) {
-      scannedTo = row.pos - 1;
-      break;
-    }
-    messages.push(pushOf(account, row));
-  }
-  return { messages, head: page.head.pos, epoch: page.head.epoch, scannedTo };
+    return at > 0 && bytes > PAGE_BYTES;
+  });
+  return rows.slice(0, end < 0 ? rows.length : end);
+}
+
+/** Inbox rows as `SyncResp`, as many as fit a page; `scannedTo` says how far the page really goes. */
+export function syncPage(account: string, page: InboxPage<InboxMessage>): pkt.SyncResp {
+  const rows = fitting(page.rows);
+  const cut = page.rows[rows.length];
+  return {
+    messages: rows.map((row) => pushOf(account, row)),
+    head: page.head.pos,
+    epoch: page.head.epoch,
+    scannedTo: cut ? cut.pos - 1 : page.scannedTo,
+  };
 }
 
 function pushOf(account: string, row: InboxMessage): pkt.MessagePush {
