@@ -20,8 +20,17 @@ export interface GatewayChoice {
   readonly domains: readonly string[];
 }
 
-/** Chooses gateways: the local ones here, by region and load in a cluster. */
-export type PickGateways = (request: GatewayRequest) => GatewayChoice | Promise<GatewayChoice>;
+/** Why a client is told nothing. 403: nobody serves its country; 500: the files do not fit; 503: it may ask again. */
+export interface GatewayRefusal {
+  readonly status: 403 | 500 | 503;
+  readonly code: string;
+  readonly message: string;
+}
+
+type Answer = GatewayChoice | GatewayRefusal;
+
+/** Chooses gateways: those of this process (local_gateways.ts), or by region (by_region.ts). */
+export type PickGateways = (request: GatewayRequest) => Answer | Promise<Answer>;
 
 export interface RouterDeps {
   readonly pick: PickGateways;
@@ -48,6 +57,10 @@ export function routerApp({ pick, clock, origins }: RouterDeps): Hono<{ Bindings
   });
   app.get(path, async (c) => {
     const choice = await pick(requestOf(c));
+    if ("status" in choice) {
+      const { status, code, message } = choice;
+      return c.json({ code, message }, status, status === 503 ? { "retry-after": "1" } : {});
+    }
     return c.json({ utc: Math.floor(clock.now() / 1000), location: choice.location, domains: choice.domains });
   });
   app.options(path, (c) => c.body(null, 204, { allow: METHODS, "access-control-allow-methods": METHODS }));

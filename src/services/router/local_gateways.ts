@@ -1,9 +1,8 @@
 import type { PickGateways } from "./app.ts";
+import { UNKNOWN_PLACE } from "./place.ts";
 
 /** A client is told no more. */
 const MOST = 3;
-/** What the reference answers when it does not know the country. */
-const UNKNOWN_PLACE = "中国";
 
 /**
  * The gateways of this process: the addresses that were configured, else the one that the client itself used, which
@@ -12,7 +11,7 @@ const UNKNOWN_PLACE = "中国";
 export function localGateways(configured: readonly string[]): PickGateways {
   const domains = [...new Set(configured)].slice(0, MOST);
   return ({ host, secure }) => ({
-    location: UNKNOWN_PLACE,
+    location: UNKNOWN_PLACE.name,
     domains: domains.length > 0 ? domains : isHost(host) ? [`${secure ? "wss" : "ws"}://${host}`] : [],
   });
 }

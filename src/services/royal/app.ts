@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
+import { announcedBytes, readBody } from "../../comm/http_body.ts";
 import type { HttpEnv } from "../../comm/ports.ts";
 import type { ImStore } from "../../message/message_store.ts";
 import type { RoomChanges } from "../../message/room_changes.ts";
@@ -14,7 +15,6 @@ import * as rpc from "../../protocol/gen/rpc_messages.ts";
 import type { Admission } from "./admission.ts";
 import { acceptOf, contentOfType, TYPE } from "./content_type.ts";
 import { kimRoutes } from "./kim.ts";
-import { announcedBytes, readBody } from "./read_body.ts";
 import { Requests } from "./requests.ts";
 
 export interface RoyalDeps {
@@ -32,6 +32,9 @@ export interface RoyalDeps {
 }
 
 type Env = { Bindings: HttpEnv };
+/** Larger requests are refused. */
+const MOST_BYTES = 16 << 20;
+
 type Status = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 500 | 503;
 
 /**
@@ -62,8 +65,10 @@ export function royalApp(deps: RoyalDeps): Hono<Env> {
       });
       if (typeof admitted === "object") return notAdmitted(c, accept, admitted.why);
       const content = contentOfType(c.req.header("content-type"));
-      const body = await readBody(c.req.raw);
-      if (admitted !== "yes" && !admitted(body)) return notAdmitted(c, accept, "Cannot answer: wrong signature");
+      const body = await readBody(c.req.raw, MOST_BYTES);
+      if (admitted !== "yes" && !admitted(body)) {
+        return notAdmitted(c, accept, "Cannot answer: wrong signature; has it another PETREL_CLUSTER_SECRET?");
+      }
       if (content === undefined && body.length > 0) {
         return problem(c, accept, new ImError("INVALID_BODY", "Cannot read request: its content type is unknown"), 415);
       }
@@ -80,7 +85,7 @@ export function royalApp(deps: RoyalDeps): Hono<Env> {
       const accept = acceptOf(c.req.header("accept"));
       try {
         if (requests.stopping) throw new ImError("CLOSED", "Cannot answer: the store stops");
-        return await requests.during(announcedBytes(c.req.raw), () => answer(c, accept));
+        return await requests.during(announcedBytes(c.req.raw, MOST_BYTES), () => answer(c, accept));
       } catch (thrown) {
         const error = ImError.from(thrown, "Cannot answer: the store failed");
         const status = httpStatus(error);
