@@ -1,8 +1,6 @@
+import type { CommandMain } from "./command_main.ts";
 import { didYouMean } from "./did_you_mean.ts";
 import { overview } from "./help.ts";
-
-/** Runs a command; resolves with the exit code: 0 all right, 1 failed, 2 the command line cannot be used. */
-export type CommandMain = (args: string[]) => Promise<number>;
 
 /** One thing `petrel` can do. Its code is loaded when it is asked for, so that no command waits for another's. */
 export interface CliCommand {
@@ -20,9 +18,39 @@ export const CLI_COMMANDS: readonly CliCommand[] = [
     load: async () => (await import("./dev.ts")).devMain,
   },
   {
+    name: "cluster",
+    what: "Starts every role as processes of their own on this machine, and watches them",
+    load: async () => (await import("./cluster/cluster.ts")).clusterMain,
+  },
+  {
+    name: "gateway",
+    what: "Starts a gateway: client connections over WebSocket and TCP",
+    load: async () => (await import("./gateway.ts")).gatewayMain,
+  },
+  {
+    name: "logic",
+    what: "Starts a chat server, which gateways link to",
+    load: async () => (await import("./logic.ts")).logicMain,
+  },
+  {
     name: "royal",
     what: "Starts the message store by itself, for chat servers to ask over HTTP",
     load: async () => (await import("./royal.ts")).royalMain,
+  },
+  {
+    name: "router",
+    what: "Starts the router, which tells clients what gateway to use",
+    load: async () => (await import("./router.ts")).routerMain,
+  },
+  {
+    name: "api",
+    what: "Starts the HTTP API by itself, for your own servers",
+    load: async () => (await import("./api.ts")).apiMain,
+  },
+  {
+    name: "upstash",
+    what: "Starts Upstash's REST protocol in front of any Redis, for sessions and naming",
+    load: async () => (await import("./upstash.ts")).upstashMain,
   },
   {
     name: "migrate",

@@ -10,6 +10,8 @@ export interface PageFacts {
   readonly version: string;
   readonly runtime: string;
   readonly demo: "on" | "off";
+  /** Are `/health`, `/ready` and `/metrics` where the page is? */
+  readonly health: "on" | "off";
 }
 
 /** Where the page's files are; a package that was built beforehand has `page.js` there, and nothing is bundled. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ImError } from "../base/errors.ts";
+import { FakeClock } from "../base/fake_clock.ts";
 import { startScript } from "../../tests/support/processes.ts";
 import { LOG_LEVELS, type LogLevel, openLog } from "./log.ts";
 import { readableLine } from "./log_line.ts";
@@ -86,6 +87,24 @@ describe("openLog", () => {
     });
   });
 
+  test("of warnings and errors with the same error only some are written, and how many are left out is told", () => {
+    const lines: string[] = [];
+    const clock = new FakeClock();
+    const log = openLog({ level: "info", readable: false, write: (line) => lines.push(line), clock });
+    const fail = (what: string) => log.child({ n: 1 }).error("request failed", { error: new Error(what) });
+    for (let i = 0; i < 500; i++) fail("the store has no answer");
+    fail("something else");
+    for (let i = 0; i < 50; i++) log.info("same");
+    expect(lines.length).toBe(20 + 1 + 50);
+    clock.advance(10_000);
+    fail("the store has no answer");
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+      leftOut: 480,
+      n: 1,
+      error: { message: "the store has no answer" },
+    });
+  });
+
   test("writes to standard output, the last line before a crash too", async () => {
     await using child = await startScript("src/cli/log.fixture.ts");
     expect((await child.exited).code).toBe(3);
@@ -104,6 +123,15 @@ describe("readableLine", () => {
     );
     expect(line).toMatch(clock);
     expect(line.replace(clock, "")).toBe(`warn  queue full  account=ann  why="too slow"  n=1  list=[1]\n`);
+  });
+
+  test("leaves out the stack of an error with a code in a warning: its words say it", () => {
+    const error = { code: "CLOSED", message: "nobody answers there", stack: "ImError: nobody\n  at x" };
+    const lines = (level: string, error: object) =>
+      readableLine(JSON.stringify({ level, time: at, msg: "m", error }), false).trimEnd().split("\n").length;
+    expect(lines("warn", error)).toBe(1);
+    expect(lines("error", error)).toBe(3);
+    expect(lines("warn", { ...error, code: undefined })).toBe(3); // a fault of ours
   });
 
   test("puts stacks below, causes after them", () => {

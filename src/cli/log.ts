@@ -1,7 +1,9 @@
 import process from "node:process";
 import { type DestinationStream, pino } from "pino";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
 import { plainFields } from "./log_fields.ts";
+import { LogLimit } from "./log_limit.ts";
 import { readableLine } from "./log_line.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -14,6 +16,7 @@ export interface LogOptions {
   readonly readable?: boolean | undefined;
   /** Gets every line, with its end. Default: standard output. */
   readonly write?: ((line: string) => void) | undefined;
+  readonly clock?: Pick<Clock, "mono"> | undefined;
 }
 
 /**
@@ -30,23 +33,30 @@ export function openLog(options: LogOptions): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   }, destination);
-  return wrap(logger);
+  return wrap(logger, new LogLimit(options.clock ?? systemClock));
 }
 
 type PinoLogger = pino.Logger;
 
-function wrap(logger: PinoLogger): Logger {
+function wrap(logger: PinoLogger, limit: LogLimit): Logger {
   const at = (level: Exclude<LogLevel, "silent">) => {
     if (!logger.isLevelEnabled(level)) return () => {};
     return (message: string, fields?: LogFields) =>
       fields ? logger[level](plainFields(fields), message) : logger[level](message);
   };
+  const limited = (level: "warn" | "error") => {
+    const write = at(level);
+    return (message: string, fields?: LogFields) => {
+      const leftOut = limit.pass(message, fields);
+      if (leftOut !== undefined) write(message, leftOut === 0 ? fields : { ...fields, leftOut });
+    };
+  };
   return {
     debug: at("debug"),
     info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    child: (fields) => wrap(logger.child(plainFields(fields))),
+    warn: limited("warn"),
+    error: limited("error"),
+    child: (fields) => wrap(logger.child(plainFields(fields)), limit),
   };
 }
 

@@ -3,7 +3,8 @@ const QUIET = 90;
 
 /**
  * A line of JSON from the log, made readable: `12:00:00.123 warn  the message  name=value`, and below it the stacks of
- * errors. What is no JSON is given back as it is.
+ * errors, except of those that a warning tells and that have a code: their words say what there is to know. What is no JSON
+ * is given back as it is.
  */
 export function readableLine(json: string, colors: boolean): string {
   let record: Record<string, unknown>;
@@ -16,7 +17,7 @@ export function readableLine(json: string, colors: boolean): string {
   const paint = (code: number, text: string) => colors && text ? `\x1b[${code}m${text}\x1b[0m` : text;
   const stacks: string[] = [];
   const facts = Object.entries(fields).map(([name, value]) => {
-    if (isError(value)) stacks.push(...stackLines(value));
+    if (isError(value) && !(level === "warn" && "code" in value)) stacks.push(...stackLines(value));
     return `  ${paint(QUIET, `${name}=`)}${isError(value) ? value.message : show(value)}`;
   });
   const word = String(level);

@@ -1,11 +1,11 @@
 import { hmacSha256 } from "#runtime";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { ImStore, StoreHealth } from "../message/message_store.ts";
 import { migratePostgres, openPostgresStore } from "../message/postgres.ts";
 import { RetentionJob } from "../message/retention_job.ts";
-import type { RoomChanges, RoomChangesPage } from "../message/room_changes.ts";
+import { RoomChanges, type RoomChangesPage } from "../message/room_changes.ts";
 import { RoyalStore } from "../message/royal.ts";
 import { openSqliteStore } from "../message/sqlite.ts";
 import { type SignedRequest, signRequest } from "../message/store_signature.ts";
@@ -32,8 +32,6 @@ interface OpenDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Changes of large groups in this process, for a store of its own. */
-  readonly changes: RoomChanges;
 }
 
 /** A store, and what a process has to know of it. */
@@ -42,9 +40,11 @@ export interface OpenedStore extends AsyncDisposable {
   health(): StoreHealth;
   /** Resolves when the process must end; only SQLite cannot go on by itself. */
   readonly failed: Promise<Error>;
+  /** Where changes of large groups that no chat server made are put, in a store of this process. */
+  readonly changes: RoomChanges;
   /** Changes of large groups that no chat server made, since `after` (message/room_changes.ts). */
   roomChanges(after: string): Promise<RoomChangesPage>;
-  /** A stop has begun and nobody can be told anything any more: unknown outcomes are waited for no longer than 4 s. */
+  /** A stop has begun: unknown outcomes are waited for no longer than about 4 s, then they are rejected with CLOSED. */
   hurry(): void;
   /** For tests, SQLite only. */
   inject(faults: string): Promise<void>;
@@ -64,13 +64,23 @@ export async function openStore(config: StoreConfig, deps: OpenDeps): Promise<Op
   const slice = database === undefined ? 20_000 : 1_000;
   if (config.retentionDays > 0) stack.use(new RetentionJob(opened.store, config.retentionDays, { ...deps, slice }));
   const running = stack.move();
+  const changes = new RoomChanges(crypto.randomUUID());
+  let limit: Timer | undefined;
+  running.defer(() => limit?.stop());
   return {
     ...opened,
-    roomChanges: (after) => Promise.resolve(deps.changes.since(after)),
-    hurry() {},
+    changes,
+    roomChanges: (after) => Promise.resolve(changes.since(after)),
+    hurry() {
+      // SQLite knows the outcome, or ends the process.
+      if (database === undefined) return;
+      limit ??= deps.clock.after(HURRY_MS, () => void opened.store[Symbol.asyncDispose]());
+    },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
+
+const HURRY_MS = 4_000;
 
 type OwnStore = Pick<OpenedStore, "health" | "failed" | "inject"> & { readonly store: ImStore };
 
@@ -96,6 +106,7 @@ function openRoyal(url: string, secret: string | undefined, { clock, log, metric
     store,
     health: () => store.health(),
     failed: new Promise(() => {}),
+    changes: new RoomChanges(""),
     roomChanges: (after) => store.roomChanges(after),
     hurry: () => store.hurry(),
     inject: () => Promise.resolve(),

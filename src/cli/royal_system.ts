@@ -1,73 +1,77 @@
-import manifest from "../../package.json" with { type: "json" };
-import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { Metrics } from "../base/metrics.ts";
 import type { ListenAt, Runtime } from "../comm/ports.ts";
-import { RoomChanges } from "../message/room_changes.ts";
-import { monitorApp } from "../services/monitor/app.ts";
-import { readFaults } from "./faults.ts";
+import { type ClusterConfig, ClusterPart } from "./cluster_part.ts";
+import { nodeOf } from "./node_part.ts";
 import { openStore, type StoreConfig } from "./open_store.ts";
-import { measureProcess } from "./process_metrics.ts";
-import { prometheusText } from "./prometheus.ts";
+import type { Shared } from "./open_shared.ts";
 import { royalHttp, type RoyalHttpConfig } from "./royal_http.ts";
-import { TlsFiles } from "./tls_files.ts";
+import { type ProcessConfig, type RunningServer, ServerProcess } from "./server_process.ts";
 
-export interface RoyalConfig extends Omit<StoreConfig, "royalUrl" | "clusterSecret" | "faults">, RoyalHttpConfig {
+export interface RoyalConfig
+  extends
+    Omit<StoreConfig, "royalUrl" | "clusterSecret" | "faults" | "node">,
+    RoyalHttpConfig,
+    ProcessConfig,
+    ClusterConfig {
   readonly royal: ListenAt;
-  readonly tlsCert?: string | undefined;
-  readonly tlsKey?: string | undefined;
-  readonly fault?: string | undefined;
+  /** Of its own for health and figures; default: the same. */
+  readonly monitor?: ListenAt | undefined;
+  /** Default: on PostgreSQL leased where leases are, else 0. */
+  readonly node?: number | undefined;
 }
 
 /** A running store. Disposing stops it gracefully. */
-export interface RoyalSystem extends AsyncDisposable {
+export interface RoyalSystem extends RunningServer {
+  readonly id: string;
   /** `http://127.0.0.1:8080`, with the port really bound; `https:` with TLS, `http+unix:/path`. */
   readonly url: string;
-  readonly metrics: Metrics;
-  /** Resolves when the process must end: the store cannot say what became of a batch. */
-  readonly failed: Promise<Error>;
+  /** Where `/ready` is. */
+  readonly monitor: string;
 }
 
 /** The message and group store by itself, over HTTP. @throws {ImError} CONFIG: port taken, folder in use. */
-export async function startRoyal(config: RoyalConfig, runtime: Runtime, log: Logger): Promise<RoyalSystem> {
+export async function startRoyal(
+  config: RoyalConfig,
+  runtime: Runtime,
+  log: Logger,
+  given?: Shared,
+): Promise<RoyalSystem> {
   await using stack = new AsyncDisposableStack();
-  const clock = systemClock;
-  const metrics = new Metrics();
-  stack.use(measureProcess(metrics, clock));
-  const { tlsCert, tlsKey, royal, fault, data, sync } = config;
-  const tls = tlsCert === undefined || tlsKey === undefined
-    ? undefined
-    : stack.use(await TlsFiles.open({ cert: tlsCert, key: tlsKey }, { clock, log, metrics }));
-  const changes = new RoomChanges(crypto.randomUUID());
-  const store = { ...config, clusterSecret: undefined, faults: readFaults(fault, clock).store };
-  const opened = stack.use(await openStore(store, { clock, log, metrics, changes }));
-  const { app, serve } = royalHttp(config, { clock, log, metrics, opened, changes });
-  let stopping = false;
-  app.route(
-    "/",
-    monitorApp({
-      problem: () => stopping ? "it stops" : opened.health().problem,
-      facts: () => ({
-        version: manifest.version,
-        runtime: runtime.name,
-        ...(config.database === undefined && { sync }),
-        ...(tls && { tlsDaysLeft: Math.floor(tls.daysLeft) }),
-      }),
-      metrics: () => prometheusText(metrics),
-    }),
+  const host = stack.use(await ServerProcess.open(config, runtime, log));
+  const cluster = stack.use(await ClusterPart.open("royal", config, host, given));
+  const { royal, data, sync, database } = config;
+  // Whoever watches this process sees why it is not ready before all that it needs is there.
+  const problems: (() => string | undefined)[] = [() => cluster.problem(), () => "it starts"];
+  const own = { id: cluster.id, ...(database === undefined && { sync }) };
+  const pages = host.monitor({ problems, facts: () => own });
+  const apart = config.monitor && stack.use(await host.serve(config.monitor, pages));
+  // SQLite has one writer: its ids need no number that others have not, and it outlives a session store that is away.
+  const alone = database === undefined ? { node: config.node ?? 0 } : config;
+  const { node, lost } = await nodeOf(alone, cluster, host, stack);
+  const store = { ...config, node, clusterSecret: undefined, faults: host.faults.store };
+  const opened = stack.use(await openStore(store, host));
+  const { app, serve } = royalHttp(config, opened, host);
+  if (!apart) app.route("/", pages);
+  const http = stack.use(await serve(royal));
+  const monitor = apart ?? http;
+  stack.defer(() => cluster.leave());
+  cluster.register(
+    { service: "royal", protocol: "http", at: royal, listening: http },
+    { at: config.monitor ?? royal, listening: monitor },
   );
-  const http = stack.use(await serve({ ...royal, clock, log, ...(tls && { tls }) }, runtime.serveHttp));
-  log.info("started", { royal: http.url, ...(config.database === undefined && { data, sync }) });
-  const running = stack.move();
+  problems.splice(1, 1, () => opened.health().problem);
+  const running = host.running(stack, {
+    id: cluster.id,
+    node,
+    royal: http.url,
+    ...(database === undefined && { data, sync }),
+  });
   return {
+    id: cluster.id,
     url: http.url,
-    metrics,
-    failed: opened.failed,
-    async [Symbol.asyncDispose]() {
-      stopping = true;
-      log.info("stopping", {});
-      await running.disposeAsync();
-      log.info("stopped", {});
-    },
+    monitor: monitor.url,
+    metrics: host.metrics,
+    failed: Promise.race([opened.failed, lost]),
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }

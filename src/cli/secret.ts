@@ -2,14 +2,19 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, w
 import { join } from "node:path";
 import { ImError } from "../base/errors.ts";
 
+const TOKEN_SECRET = "token.secret";
+
 /** Where a dev server keeps the token secret it made; `petrel chat` and `petrel token` read it there. */
 export function secretFile(dataFolder: string): string {
-  return join(dataFolder, "token.secret");
+  return join(dataFolder, TOKEN_SECRET);
 }
 
-/** The secret kept in a data folder; undefined when there is none. */
+/** The token secret kept in a data folder; undefined when there is none. */
 export function readSecret(dataFolder: string): string | undefined {
-  const file = secretFile(dataFolder);
+  return readKept(secretFile(dataFolder));
+}
+
+function readKept(file: string): string | undefined {
   return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
 }
 
@@ -19,19 +24,27 @@ export function readSecret(dataFolder: string): string | undefined {
  * @throws {ImError} CONFIG: the folder, the file or the secret in it cannot be used.
  */
 export function keepSecret(dataFolder: string, randomBytes: (count: number) => Uint8Array, open: boolean): string {
-  const secret = keptOrMade(dataFolder, randomBytes);
+  const secret = keptOrMade(dataFolder, TOKEN_SECRET, randomBytes);
   const weak = open ? weakSecret(secret) : undefined;
   if (weak === undefined) return secret;
   throw new ImError("CONFIG", `Cannot use the token secret in ${secretFile(dataFolder)}: ${weak}`);
 }
 
-function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Array): string {
+/**
+ * The secret in a file of a data folder, made at the first time: 32 random bytes as hex, readable by the owner only.
+ * @throws {ImError} CONFIG: the folder or the file cannot be used.
+ */
+export function keptOrMade(
+  dataFolder: string,
+  fileName: string,
+  randomBytes: (count: number) => Uint8Array,
+): string {
+  const file = join(dataFolder, fileName);
   try {
-    const kept = readSecret(dataFolder);
+    const kept = readKept(file);
     if (kept) return kept;
     const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
     makeFolder(dataFolder);
-    const file = secretFile(dataFolder);
     const half = `${file}.new`; // a full disk must not leave a part of a secret
     writeFileSync(half, made + "\n", { mode: 0o600 });
     chmodSync(half, 0o600);
@@ -39,7 +52,7 @@ function keptOrMade(dataFolder: string, randomBytes: (count: number) => Uint8Arr
     return made;
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new ImError("CONFIG", `Cannot keep a token secret in ${dataFolder}: ${text}`, { cause });
+    throw new ImError("CONFIG", `Cannot keep a secret in ${dataFolder}: ${text}`, { cause });
   }
 }
 

@@ -6,6 +6,8 @@ export interface SettingText {
   readonly value: string;
   readonly help: string;
   readonly preset?: string;
+  /** Its environment variable, when that is not made from the key. */
+  readonly variable?: string;
   /** Its value is in no message. */
   readonly secret?: true;
 }
@@ -58,6 +60,7 @@ export function namedSettings(schema: SettingsSchema): NamedSetting[] {
     const words = key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
     const text = texts.get(one);
     if (!text) throw new Error(`Cannot describe ${key}: it was not made by setting()`);
-    return { key, flag: `--${words.join("-")}`, variable: `PETREL_${words.join("_").toUpperCase()}`, text };
+    const variable = text.variable ?? `PETREL_${words.join("_").toUpperCase()}`;
+    return { key, flag: `--${words.join("-")}`, variable, text };
   });
 }

@@ -15,7 +15,7 @@ interface Given {
 }
 
 /**
- * The settings of a role: flags win over `PETREL_…` variables over the JSON file named by `--config` over
+ * The settings of a role: flags win over environment variables over the JSON file named by `--config` over
  * defaults. Unknown flags, variables and keys are problems, but not those of another role. An empty variable counts as none. `readFile` gives a
  * file's text or throws.
  */
@@ -83,10 +83,10 @@ function readVariables(
   const others = everySetting().variables;
   const given = new Map<string, Given>();
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith("PETREL_")) continue;
     const setting = known.find(({ variable }) => variable === name);
-    if (!setting && !others.has(name)) problems.push(`Unknown variable ${name}${didYouMean(name, names)}`);
-    else if (setting && value) given.set(setting.key, { value, source: name });
+    if (!setting && name.startsWith("PETREL_") && !others.has(name)) {
+      problems.push(`Unknown variable ${name}${didYouMean(name, names)}`);
+    } else if (setting && value) given.set(setting.key, { value, source: name });
   }
   return given;
 }

@@ -1,19 +1,10 @@
-import { parseIpRanges } from "../comm/ip_range.ts";
-import { LOG_LEVELS } from "./log.ts";
 import { oneOf, setting, wholeNumber } from "./setting.ts";
 
-/** What an address to listen at looks like. */
-export const ADDRESS = "host:port, IPv6 in brackets: [::1]:8000, or unix:/path";
 /** Without one of the two nobody could ask. */
 export const WHO_MAY_ASK = "it needs PETREL_CLUSTER_SECRET, or PETREL_KIM_PEERS, or nobody may ask it";
 
 /** The settings of every process that keeps messages. */
 export const STORE_SETTINGS = {
-  data: setting(
-    { value: "folder", preset: "./data", help: "Messages and the token secret made for development" },
-    "a folder",
-    (text) => text || undefined,
-  ),
   sync: setting(
     {
       value: "full|normal",
@@ -32,11 +23,6 @@ export const STORE_SETTINGS = {
     "postgres://user:password@host/database",
     (text) => /^postgres(ql)?:\/\/./.test(text) && URL.canParse(text) ? text : undefined,
   ),
-  node: setting(
-    { value: "number", preset: "0", help: "Node number in message ids, 0 to 1023; no two processes share one" },
-    "a whole number from 0 to 1023",
-    wholeNumber(0, 1023),
-  ),
   inboxGroup: setting(
     { value: "number", preset: "500", help: "Groups with more members are large: their messages get no inbox rows" },
     "a whole number from 1 to 2000",
@@ -47,24 +33,23 @@ export const STORE_SETTINGS = {
     "a whole number of days from 0 to 36500",
     wholeNumber(0, 36_500),
   ),
-  clusterSecret: setting(
-    { value: "text", secret: true, help: "Signs requests between processes of ours (HMAC-SHA256)" },
-    "a secret that is not empty",
-    (text) => text || undefined,
-  ),
-  kimPeers: setting(
-    { value: "list", help: "Addresses that need no signature: KIM's chat servers, e.g. 10.0.0.0/8" },
-    "addresses like 10.0.0.1, ranges like 10.0.0.0/8 or fd00::/8, or unix, joined by commas",
-    parseIpRanges,
-  ),
-  log: setting(
-    { value: "level", preset: "info", help: `What is logged: ${LOG_LEVELS.join(", ")}` },
-    `one of ${LOG_LEVELS.join(", ")}`,
-    oneOf(LOG_LEVELS),
-  ),
-  fault: setting(
-    { value: "place=action", help: "Makes the process fail at a named place; for tests" },
-    "",
-    (text) => text,
-  ),
 } as const;
+
+const NODE = "a whole number from 0 to 1023";
+
+/** The node number of a process that is the only one of its kind. */
+export const NODE_ALONE = setting(
+  { value: "number", preset: "0", help: "Node number in message ids, 0 to 1023; no two processes share one" },
+  NODE,
+  wholeNumber(0, 1023),
+);
+
+/** The node number of one process among others. */
+export const NODE_AMONG_OTHERS = setting(
+  {
+    value: "number",
+    help: "Node number in message ids, 0 to 1023; without it one is leased from Upstash Redis; SQLite has 0",
+  },
+  NODE,
+  wholeNumber(0, 1023),
+);
