@@ -1,5 +1,6 @@
 import process from "node:process";
 import { CHECK_OPTIONS, checkCommand, CRASH_OPTIONS, crashCommand } from "./check_command.ts";
+import { FAULTS_OPTIONS, faultsCommand } from "./faults/faults.ts";
 import { GROUP_CHURN_OPTIONS, groupChurn } from "./group_churn.ts";
 import { GROUP_TALK_OPTIONS, groupTalk } from "./group_talk.ts";
 import { HISTORY_OPTIONS, historyScenario } from "./history_pages.ts";
@@ -46,6 +47,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "login": { what: "logins, one after the other or all at once", options: LOGIN_OPTIONS, run: loginScenario },
   "idle": { what: "connections that do nothing", options: IDLE_OPTIONS, run: idle },
   "crash": { what: "kill -9 under load, then checks that nothing was lost", options: CRASH_OPTIONS, run: crashCommand },
+  "faults": {
+    what: "kills, pauses, cuts, flushes, wrong clocks in a whole system under load, then the same checks",
+    options: FAULTS_OPTIONS,
+    run: faultsCommand,
+  },
   "jitter": { what: "SDK clients cut off again and again, then the same checks", options: JITTER_OPTIONS, run: jitter },
   "check": { what: "FILE: judges a recorded history", options: CHECK_OPTIONS, run: checkCommand },
 };

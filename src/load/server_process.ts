@@ -116,7 +116,7 @@ async function waitReady(server: ServerProcess, readyMs: number): Promise<void> 
 
 async function stopGently(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
   child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  const timer = setTimeout(() => process.kill(child.pid!, "SIGKILL"), 10_000); // Deno's child.kill sends one signal only
   await ended;
   clearTimeout(timer);
 }

@@ -57,3 +57,23 @@ export function verdictLines(verdict: Verdict): string[] {
   }
   return lines;
 }
+
+/** Verdicts of several rounds as one. */
+export function addedUp(verdicts: readonly Verdict[]): Verdict {
+  const sum = (value: (one: Verdict) => number) => verdicts.reduce((total, one) => total + value(one), 0);
+  const faults = Object.fromEntries(FAULTS.map((name) => [name, {
+    count: sum((one) => one.faults[name].count),
+    examples: verdicts.flatMap((one) => one.faults[name].examples).slice(0, 20),
+  }])) as unknown as Verdict["faults"];
+  return {
+    clean: verdicts.every(({ clean }) => clean),
+    faults,
+    attempts: sum((one) => one.attempts),
+    acked: sum((one) => one.acked),
+    refused: sum((one) => one.refused),
+    unknownStored: sum((one) => one.unknownStored),
+    unknownNotStored: sum((one) => one.unknownNotStored),
+    unjudged: sum((one) => one.unjudged),
+    readings: sum((one) => one.readings),
+  };
+}
