@@ -29,15 +29,23 @@ export const AREAS: readonly Area[] = [
   { name: "comm", files: /^src\/comm\//, may: ["protocol"] },
   { name: "command", files: /^src\/command\//, may: ["protocol"] },
 
+  // How every edge that uses Upstash asks it.
+  {
+    name: "upstash",
+    files: /^src\/upstash\//,
+    may: ["base"],
+    packages: ["@upstash/redis", "@msgpack/msgpack"],
+    powers: ["runtime", "chance"],
+  },
   // Files named after a technology are edges: only cli and tests import them.
   {
     name: "store edges",
     files: /^src\/(naming|session|message)\/(memory|static|redis|upstash|consul|sqlite|postgres|royal)/,
-    may: ["stores", "id"],
+    may: ["stores", "id", "upstash"],
     packages: "*",
     powers: ["runtime", "chance"],
   },
-  { name: "stores", files: /^src\/(naming|session|message)\//, may: ["protocol"] },
+  { name: "stores", files: /^src\/(naming|session|message)\//, may: ["protocol", "id"] },
   { name: "container", files: /^src\/container\//, may: ["comm", "stores", "id"] },
   {
     name: "services",

@@ -9,7 +9,7 @@ import { runtimeCommand } from "./runtimes.ts";
 import { tool } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const STEP_LIMIT_MS = 480_000;
+const STEP_LIMIT_MS = 600_000;
 
 type Command = readonly string[];
 interface Step {
