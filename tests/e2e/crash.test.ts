@@ -20,7 +20,7 @@ describe("killing a server under load", () => {
   }, 60 * SECOND);
 
   test("finds the loss at a stand-in that answers before it writes", async () => {
-    const { verdict } = await crash({ ...FAKE, rounds: 1, env: { FAKE_WRITE_LATE_MS: "20" } });
+    const { verdict } = await crash({ ...FAKE, rounds: 1, env: { FAKE_WRITE_LATE_MS: "200" } });
     expect(verdict.faults.lost.count).toBeGreaterThan(0);
   }, 60 * SECOND);
 

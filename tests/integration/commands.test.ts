@@ -15,13 +15,14 @@ import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
 import { makeHeader } from "../../src/protocol/header.ts";
 import { NO_BODY } from "../../src/protocol/packet.ts";
 import type { LogicDeps } from "../../src/services/logic/deps.ts";
+import { Receipts } from "../../src/services/logic/receipts.ts";
 import { logicRoutes } from "../../src/services/logic/routes.ts";
 
 const names = Object.values(COMMANDS).map((command) => command.name).sort();
 
 test("every command has a handler, and every handler a command", () => {
   const deps = { clock: systemClock, log: silent, metrics: new Metrics() } as LogicDeps;
-  expect(logicRoutes(deps).commands()).toEqual(names);
+  expect(logicRoutes(deps, new Receipts(deps.clock, deps.metrics)).commands()).toEqual(names);
 });
 
 test("every command stands in a vector", () => {

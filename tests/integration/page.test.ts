@@ -9,7 +9,7 @@ import { tempDir } from "../support/temp.ts";
 import { LocalSystem } from "./system_local.ts";
 
 const WEB = fileURLToPath(new URL("../../src/web/", import.meta.url));
-const FACTS = { version: "1.0.0", runtime: 'a "quoted" <one>', demo: "on" } as const;
+const FACTS = { version: "1.0.0", runtime: 'a "quoted" <one>', demo: "on", health: "on" } as const;
 
 describe("the chat page", () => {
   test("is served at / with its program, and the demo's token logs in", async () => {
@@ -18,7 +18,7 @@ describe("the chat page", () => {
     const page = await fetch(http);
     const html = await page.text();
     expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
-    expect(html).toContain('data-demo="on"');
+    expect(html).toContain('data-demo="on" data-health="on"');
     for (const [, path] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
       const file = await fetch(http + path);
       expect([path, file.status, (await file.text()).length > 1_000]).toEqual([path, 200, true]);

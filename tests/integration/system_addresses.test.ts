@@ -136,7 +136,7 @@ test("behind a trusted proxy a limit per address counts clients, and links are h
 });
 
 test("the router tells configured addresses", async () => {
-  await using local = await LocalSystem.start({ domain: "wss://chat.example", public: ["tls://chat.example:8001"] });
+  await using local = await LocalSystem.start({ domain: ["wss://chat.example", "tls://chat.example:8001"] });
   const answer = await get(local.ws, "/api/lookup/x");
   expect(domains(answer)).toEqual(["wss://chat.example", "tls://chat.example:8001"]);
   expect(answer.toLowerCase()).toContain("access-control-allow-origin: *");

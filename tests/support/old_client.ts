@@ -16,6 +16,8 @@ export class OldClient implements ChannelAgent {
   queuedPushBytes = 0;
   /** Message ids in the order they came, by index page or push. */
   readonly seen: bigint[] = [];
+  /** Messages of groups, likewise. */
+  readonly groups: bigint[] = [];
   /** The newest message acknowledged, by an ack or by asking for the index behind it; 0: none. */
   acked = 0n;
   readonly kicked = Promise.withResolvers<void>();
@@ -29,13 +31,15 @@ export class OldClient implements ChannelAgent {
     this.#gateway = gateway;
   }
 
-  async login(token: string, header: Partial<Header> = {}): Promise<number> {
+  login(token: string, header: Partial<Header> = {}): Promise<number> {
+    return this.loginWith(encodeBody(pkt.LoginReq, { token }), header);
+  }
+
+  /** As `login`, with this as the body. */
+  async loginWith(body: Uint8Array, header: Partial<Header> = {}): Promise<number> {
     const sequence = this.#sequence++;
     const answer = this.#answerTo(sequence);
-    const packet = encodeLogic(
-      makeHeader("login.signin", { ...header, sequence }),
-      encodeBody(pkt.LoginReq, { token }),
-    );
+    const packet = encodeLogic(makeHeader("login.signin", { ...header, sequence }), body);
     const outcome = this.#gateway.first(this, "127.0.0.1", packet);
     if ("at" in outcome) return (decodePacket(outcome.packet!, LIMITS.link) as LogicPacket).header.status;
     this.#channel = outcome;
@@ -91,6 +95,7 @@ export class OldClient implements ChannelAgent {
       this.#waiting.get(header.sequence)?.(packet);
       this.#waiting.delete(header.sequence);
     } else if (header.command === "chat.user.talk") this.seen.push(decodeBody(pkt.MessagePush, body).messageId);
+    else if (header.command === "chat.group.talk") this.groups.push(decodeBody(pkt.MessagePush, body).messageId);
     else if (header.command === "login.signin") this.kicked.resolve();
   }
 
