@@ -3,7 +3,7 @@ import { duration } from "./format.ts";
 import type { Ui, View } from "./ui.ts";
 
 /** What is going on below the surface, for those who like to see it. */
-export function factsView({ words, session }: Ui): View {
+export function factsView({ words, session, health }: Ui): View {
   const inbox = h("dd", { "data-testid": "fact-inbox" });
   const last = h("dd", { "data-testid": "fact-last-send" });
   const row = (name: string, value: HTMLElement) => h("div", {}, h("dt", {}, name), value);
@@ -18,16 +18,7 @@ export function factsView({ words, session }: Ui): View {
       row(words.device, h("dd", { "data-testid": "fact-device" }, session.device)),
       row(words.inbox, inbox),
       row(words.lastSend, last),
-      row(
-        words.pages,
-        h(
-          "dd",
-          {},
-          ...["/health", "/ready", "/metrics"].flatMap((
-            path,
-          ) => [h("a", { href: path, target: "_blank" }, path.slice(1)), " "]),
-        ),
-      ),
+      health ? row(words.pages, h("dd", {}, ...links("/health", "/ready", "/metrics"))) : undefined,
     ),
   );
   return {
@@ -37,4 +28,8 @@ export function factsView({ words, session }: Ui): View {
       setText(last, session.lastSendMs === undefined ? words.notYet : words.storedIn(duration(session.lastSendMs)));
     },
   };
+}
+
+function links(...paths: readonly string[]): (HTMLElement | string)[] {
+  return paths.flatMap((path) => [h("a", { href: path, target: "_blank" }, path.slice(1)), " "]);
 }

@@ -15,6 +15,8 @@ import type { Ui, View } from "./ui.ts";
 
 /** Does the server give tokens to everybody? */
 const DEMO = document.body.dataset["demo"] === "on";
+/** Does the address of the page tell how its server does? */
+const HEALTH = document.body.dataset["health"] === "on";
 /** The screen changes at once, and then not again for so long: of a thousand messages not each is drawn by itself. */
 const REST_MS = 60;
 
@@ -57,6 +59,7 @@ function showChat(session: Session, focus: boolean): void {
       return selected;
     },
     demo: DEMO,
+    health: HEALTH,
     drafts,
     nameOf: (key) => session.directory.nameOf(key) || WORDS[language].aGroup,
     select,

@@ -8,6 +8,8 @@ export interface Ui {
   readonly session: Session;
   /** Does the server give tokens to everybody? */
   readonly demo: boolean;
+  /** Are `/health`, `/ready` and `/metrics` where the page is? */
+  readonly health: boolean;
   readonly selected: ConversationKey | undefined;
   /** What was written and not sent, by conversation. */
   readonly drafts: Map<ConversationKey, string>;
