@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findChromium, NO_CHROMIUM } from "./chromium.ts";
 import { runtimeCommand } from "./runtimes.ts";
+import { runAgain, type Runner } from "./second_run.ts";
 import { tool } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -19,6 +20,8 @@ interface Step {
   readonly commands: () => readonly Command[];
   /** How many tests passed and failed, read from the output; without it the step itself counts as one. */
   readonly count?: (output: string) => Counts;
+  /** Files that fail are run again, alone. */
+  readonly again?: Runner;
   /** Why it cannot run here, and what to do about it; undefined: it can. */
   readonly skip?: () => string | undefined;
   /** Also prints what the step found when all is right. */
@@ -57,8 +60,20 @@ const STEPS: readonly Step[] = [
   { name: "reference", what: "src/docs/reference*.md", commands: () => [script("scripts/gen_reference.ts")] },
   { name: "types-bun", what: "types with Bun's globals", commands: () => [bun("check"), ...webCheck()] },
   { name: "types-deno", what: "types with Deno's globals", commands: () => [deno("task", "check")] },
-  { name: "test-bun", what: "tests on Bun", commands: () => [bun("test", "--parallel")], count: countBun },
-  { name: "test-deno", what: "tests on Deno", commands: () => [deno("task", "test")], count: countDeno },
+  {
+    name: "test-bun",
+    what: "tests on Bun",
+    commands: () => [bun("test", "--parallel")],
+    count: countBun,
+    again: "bun",
+  },
+  {
+    name: "test-deno",
+    what: "tests on Deno",
+    commands: () => [deno("task", "test")],
+    count: countDeno,
+    again: "deno",
+  },
   {
     name: "test-browser",
     what: "tests in Chromium, servers on both runtimes",
@@ -202,6 +217,7 @@ async function runStep(step: Step): Promise<Counts> {
   console.log(`${ok ? "ok     " : "FAILED "} ${step.name.padEnd(12)}  ${seconds.padStart(6)} s  ${step.what}${tests}`);
   if (!ok || step.tell) console.log(withoutPassed(output).trimEnd().replace(/^/gm, "        "));
   if (!counted) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
+  if (!ok && step.again && runAgain(step.again, output, (line) => console.log(line))) return { ...counted, failed: 0 };
   return { passed: counted.passed, failed: ok ? 0 : Math.max(1, counted.failed) };
 }
 

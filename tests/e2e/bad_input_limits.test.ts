@@ -41,7 +41,7 @@ describe("with limits for each account and address", () => {
     );
   }
 
-  test("over everything: nothing lost, and replies as quick as ever", () => stand.judge(), 20_000);
+  test("over everything: nothing lost, and nobody stood still", () => stand.judge(), 20_000);
 
   async function tooManyConnections(): Promise<void> {
     const nobody: WireSink = { packet() {}, closed() {} };

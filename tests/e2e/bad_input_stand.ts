@@ -8,8 +8,8 @@ import { LocalSystem } from "../integration/system_local.ts";
 import { tempDir } from "../support/temp.ts";
 import { Bystanders, type Figures, quantile, until } from "./bad_input_bystanders.ts";
 
-/** Bystanders may wait so much longer than usual. */
-const MORE_MS = 100;
+/** Nobody else may stand still because of an attack: more than usual by so much is that. Speed is measured elsewhere. */
+const MORE_MS = 1_000;
 const NORMAL_MS = 2_000;
 /** Of fewer messages p99 would be the one that met a busy machine. */
 const FEW = 500;
@@ -83,7 +83,7 @@ export class Stand extends LocalSystem {
   }
 
   /**
-   * All that was measured: reply p99 (p90 of a few) below the usual one and 100 ms. Then everything that was ever
+   * All that was measured: reply p99 (p90 of a few) says that nobody stood still. Then everything that was ever
    * answered is there.
    */
   async judge(): Promise<void> {
