@@ -54,8 +54,8 @@ export class ClusterPart implements AsyncDisposable {
     this.#config = config;
     this.#given = given;
     this.shared = shared;
-    this.id = serviceId ?? `${kind}-${hex(runtime.randomBytes(ID_BYTES))}`;
-    this.incarnation = hex(runtime.randomBytes(INCARNATION_BYTES));
+    this.id = serviceId ?? `${kind}-${runtime.randomBytes(ID_BYTES).toHex()}`;
+    this.incarnation = runtime.randomBytes(INCARNATION_BYTES).toHex();
     if (clusterSecret !== undefined) this.sign = runtime.hmacSha256(new TextEncoder().encode(clusterSecret));
   }
 
@@ -121,8 +121,4 @@ export class ClusterPart implements AsyncDisposable {
     const scheme = url.slice(0, url.indexOf("//"));
     return `${scheme}//${told.host.includes(":") ? `[${told.host}]` : told.host}:${port}/health`;
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

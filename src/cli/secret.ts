@@ -43,7 +43,7 @@ export function keptOrMade(
   try {
     const kept = readKept(file);
     if (kept) return kept;
-    const made = Array.from(randomBytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const made = randomBytes(32).toHex();
     makeFolder(dataFolder);
     const half = `${file}.new`; // a full disk must not leave a part of a secret
     writeFileSync(half, made + "\n", { mode: 0o600 });
