@@ -4,6 +4,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { readBody } from "../../comm/http_body.ts";
+import { sameText } from "../../protocol/claims.ts";
 import type { RedisConn } from "./redis_conn.ts";
 import { BadRequest, commandOf, commandOfPath, commandsOf } from "./rest_command.ts";
 import { type Arg, RedisError, type Reply } from "./resp.ts";
@@ -109,12 +110,9 @@ export function redisRestApp(deps: RedisRestDeps): Hono {
   return app;
 }
 
-/** Without leaving after the first difference. */
 function isToken(authorization: string | null, query: string | null, token: string): boolean {
   const given = /^Bearer +(.+)$/i.exec(authorization ?? "")?.[1] ?? query ?? "";
-  let difference = given.length ^ token.length;
-  for (let at = 0; at < given.length; at++) difference |= given.charCodeAt(at) ^ token.charCodeAt(at % token.length);
-  return difference === 0;
+  return sameText(given, token);
 }
 
 /** @throws {BadRequest} it is larger than allowed */
