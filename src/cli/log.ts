@@ -2,13 +2,16 @@ import process from "node:process";
 import { type DestinationStream, pino } from "pino";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
+import { Repeats, type RepeatsOptions } from "../base/repeats.ts";
 import { plainFields } from "./log_fields.ts";
-import { LogLimit } from "./log_limit.ts";
 import { readableLine } from "./log_line.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** What is logged: this level and the ones after it. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Keeps the log readable while something is out of reach and every request says so. */
+const WARNINGS: RepeatsOptions = { most: 20, windowMs: 10_000, kinds: 500 };
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -33,12 +36,12 @@ export function openLog(options: LogOptions): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   }, destination);
-  return wrap(logger, new LogLimit(options.clock ?? systemClock));
+  return wrap(logger, new Repeats(options.clock ?? systemClock, WARNINGS));
 }
 
 type PinoLogger = pino.Logger;
 
-function wrap(logger: PinoLogger, limit: LogLimit): Logger {
+function wrap(logger: PinoLogger, warnings: Repeats): Logger {
   const at = (level: Exclude<LogLevel, "silent">) => {
     if (!logger.isLevelEnabled(level)) return () => {};
     return (message: string, fields?: LogFields) =>
@@ -47,7 +50,7 @@ function wrap(logger: PinoLogger, limit: LogLimit): Logger {
   const limited = (level: "warn" | "error") => {
     const write = at(level);
     return (message: string, fields?: LogFields) => {
-      const leftOut = limit.pass(message, fields);
+      const leftOut = warnings.pass(kindOf(message, fields));
       if (leftOut !== undefined) write(message, leftOut === 0 ? fields : { ...fields, leftOut });
     };
   };
@@ -56,8 +59,14 @@ function wrap(logger: PinoLogger, limit: LogLimit): Logger {
     info: at("info"),
     warn: limited("warn"),
     error: limited("error"),
-    child: (fields) => wrap(logger.child(plainFields(fields)), limit),
+    child: (fields) => wrap(logger.child(plainFields(fields)), warnings),
   };
+}
+
+/** Lines are of one kind that have one message and one error. */
+function kindOf(message: string, fields: LogFields | undefined): string {
+  const error = fields?.["error"];
+  return error instanceof Error ? `${message} ${error.message}` : message;
 }
 
 function toStdout(): (line: string) => void {

@@ -1,34 +1,27 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { Repeats } from "../base/repeats.ts";
 import type { Breaker } from "./breaker.ts";
-
-const LOG_EVERY_MS = 10_000;
 
 /** Says what is wrong with an endpoint: a line at most every 10 s. */
 export class Complaints {
-  readonly #clock: Clock;
   readonly #log: Logger;
-  #loggedMs = -Infinity;
-  #unlogged = 0;
+  readonly #repeats: Repeats;
 
   constructor(clock: Clock, log: Logger) {
-    this.#clock = clock;
     this.#log = log;
+    this.#repeats = new Repeats(clock, { most: 1, windowMs: 10_000, kinds: 1 });
   }
 
   add(message: string, why: string): void {
-    const nowMs = this.#clock.mono();
-    if (nowMs - this.#loggedMs < LOG_EVERY_MS) return void this.#unlogged++;
-    this.#log.warn(message, { why, ...(this.#unlogged > 0 && { more: this.#unlogged }) });
-    this.#loggedMs = nowMs;
-    this.#unlogged = 0;
+    const leftOut = this.#repeats.pass("all of it");
+    if (leftOut !== undefined) this.#log.warn(message, leftOut === 0 ? { why } : { why, leftOut });
   }
 
   /** It is over: the next one is said at once. */
   over(): void {
-    this.#loggedMs = -Infinity;
-    this.#unlogged = 0;
+    this.#repeats.forget();
   }
 }
 

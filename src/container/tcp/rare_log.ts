@@ -1,18 +1,15 @@
 import type { Clock } from "../../base/clock.ts";
 import type { LogFields, Logger } from "../../base/logger.ts";
-
-const EVERY_MS = 10_000;
-const KEYS = 1_000;
+import { Repeats } from "../../base/repeats.ts";
 
 /** Warnings that come again and again are written once in 10 s, with how many were left out. */
 export class RareLog {
-  readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #last = new Map<string, { atMs: number; leftOut: number }>();
+  readonly #repeats: Repeats;
 
   constructor(clock: Clock, log: Logger) {
-    this.#clock = clock;
     this.#log = log;
+    this.#repeats = new Repeats(clock, { most: 1, windowMs: 10_000, kinds: 1_000 });
   }
 
   /** The logger itself, but that its warnings are rare. */
@@ -29,15 +26,7 @@ export class RareLog {
 
   /** `about` tells warnings of one message apart: each has its own 10 s. */
   warn(message: string, about: string, fields: LogFields): void {
-    const key = `${message} ${about}`;
-    const now = this.#clock.mono();
-    const last = this.#last.get(key);
-    if (last && now - last.atMs < EVERY_MS) {
-      last.leftOut++;
-      return;
-    }
-    if (this.#last.size >= KEYS) this.#last.clear();
-    this.#last.set(key, { atMs: now, leftOut: 0 });
-    this.#log.warn(message, last?.leftOut ? { ...fields, leftOut: last.leftOut } : fields);
+    const leftOut = this.#repeats.pass(`${message} ${about}`);
+    if (leftOut !== undefined) this.#log.warn(message, leftOut === 0 ? fields : { ...fields, leftOut });
   }
 }
