@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import process from "node:process";
 import { systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
+import { guardProcess } from "../load/process_guard.ts";
 import { sendSignal } from "../runtime/node/send_signal.ts";
 
 /** A redis-server of our own. Disposing stops it; it also ends when this process is gone. */
@@ -44,7 +44,7 @@ export async function startRedis(folder: string): Promise<RedisProcess> {
     sendSignal(child, "SIGKILL");
     throw cause;
   }
-  guard(child.pid!);
+  guardProcess(child.pid!, { signal: "SIGTERM" });
   let stopping = false;
   return {
     path,
@@ -88,10 +88,4 @@ function ready(child: ChildProcess, ended: Promise<Error>): Promise<void> {
     child.stdout!.setEncoding("utf8").on("data", hear);
     child.stderr!.setEncoding("utf8").on("data", hear);
   });
-}
-
-/** Ends it when this process was killed: looks once a second, and ends with it. */
-function guard(pid: number): void {
-  const script = 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill "$2"';
-  spawn("sh", ["-c", script, "guard", `${process.pid}`, `${pid}`], { stdio: "ignore", detached: true }).unref();
 }

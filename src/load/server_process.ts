@@ -4,6 +4,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { guardProcess } from "./process_guard.ts";
 
 export interface ServerStart {
   /** A shell command line, e.g. `bun src/cli/main.ts dev`. It is told where to listen by PETREL_* variables. */
@@ -61,7 +62,7 @@ export async function startServer(start: ServerStart): Promise<ServerProcess> {
     child.on("error", () => resolve({ code: 127, signal: null }));
     child.on("exit", (code, signal) => resolve({ code, signal }));
   });
-  if (child.pid !== undefined) guard(child.pid);
+  if (child.pid !== undefined) guardProcess(child.pid);
   const server: ServerProcess = {
     pid: child.pid ?? 0,
     ports: { http: httpPort!, tcp: tcpPort! },
@@ -87,12 +88,6 @@ export async function startServer(start: ServerStart): Promise<ServerProcess> {
     throw error;
   }
   return server;
-}
-
-/** Kills the server when this process is gone, however it ended: "exit" is not told to everybody. Ends with either. */
-function guard(pid: number): void {
-  const script = 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill -9 "$2"';
-  spawn("sh", ["-c", script, "guard", `${process.pid}`, `${pid}`], { stdio: "ignore", detached: true }).unref();
 }
 
 async function waitReady(server: ServerProcess, readyMs: number): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import postgres from "postgres";
 import { freePort } from "./free_port.ts";
-import { type Child, start } from "./processes.ts";
+import { type Child, isRunning, start } from "./processes.ts";
 import { type TempDir, tempDir } from "./temp.ts";
 
 export interface PostgresServerOptions {
@@ -119,7 +119,7 @@ export class PostgresServer implements AsyncDisposable {
       }
     }
     await child.exited;
-    while (workers.some(runs)) await new Promise((go) => setTimeout(go, 5));
+    while (workers.some(isRunning)) await new Promise((go) => setTimeout(go, 5));
   }
 
   /** Takes a backup of the stopped server; gives its name for `restore`. */
@@ -212,15 +212,6 @@ function idOf(flag: "-u" | "-g"): string | undefined {
     return execFileSync("id", [flag, ACCOUNT], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     return undefined; // nobody of that name
-  }
-}
-
-/** A killed process that nobody has waited for yet does not run. */
-function runs(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false; // it is gone
   }
 }
 

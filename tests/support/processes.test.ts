@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { freePort } from "./free_port.ts";
-import { start, startScript } from "./processes.ts";
+import { hasEnded, isRunning, start, startScript } from "./processes.ts";
 import { tempDir } from "./temp.ts";
 
 describe("start", () => {
@@ -42,7 +42,7 @@ describe("start", () => {
     await using child = await start("sh", ["-c", "sleep 60 & echo pid $!; wait"]);
     const pid = Number((await child.find(/pid (\d+)/))[1]);
     await child.kill();
-    expect(await ends(pid)).toBe(true);
+    expect(await hasEnded(pid)).toBe(true);
   });
 
   test("kills what is left when the tests themselves end without a word", async () => {
@@ -50,7 +50,7 @@ describe("start", () => {
     const pid = Number((await outer.find(/forgot (\d+)/))[1]);
     process.kill(outer.pid, "SIGKILL"); // not its group
     await outer.exited;
-    expect(await ends(pid)).toBe(true);
+    expect(await hasEnded(pid)).toBe(true);
   });
 
   test("stopping twice gives the same end", async () => {
@@ -89,18 +89,3 @@ test("freePort gives a port one can listen on", async () => {
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   await new Promise((resolve) => server.close(resolve));
 });
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  // Nobody may have collected it yet: a zombie is not running.
-  return !/^State:\s*Z/m.test(existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "");
-}
-
-async function ends(pid: number): Promise<boolean> {
-  for (let tries = 0; isRunning(pid) && tries < 300; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
-  return !isRunning(pid);
-}

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { guardProcess } from "../../src/load/process_guard.ts";
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -137,7 +139,7 @@ export async function start(program: string, args: readonly string[], options: S
   } catch (cause) {
     throw new Error(`Cannot start ${program}`, { cause });
   }
-  guard(child.pid!);
+  guardProcess(child.pid!, { isGroup: true }); // a test that timed out never disposes
   return new Child(child);
 }
 
@@ -159,11 +161,19 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/**
- * Kills the group when this process is gone, however it ended: a test that timed out never disposes, and neither
- * test runner fires "exit". Looks once a second, and ends with the group.
- */
-function guard(group: number): void {
-  const script = 'while kill -0 "$1" && kill -0 -"$2"; do sleep 1; done; kill -9 -"$2"';
-  spawn("sh", ["-c", script, "guard", `${process.pid}`, `${group}`], { stdio: "ignore", detached: true }).unref();
+/** Does that process run? One that ended and that nobody has collected yet does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    const status = `/proc/${pid}/status`;
+    return !existsSync("/proc/self/status") || !/^State:\s+[ZX]/m.test(readFileSync(status, "utf8"));
+  } catch {
+    return false; // it is gone
+  }
+}
+
+/** Waits some seconds for the end of a process that is not ours; false: it runs still. */
+export async function hasEnded(pid: number): Promise<boolean> {
+  for (let tries = 0; isRunning(pid) && tries < 300; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+  return !isRunning(pid);
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import process from "node:process";
 import { wait } from "../pool.ts";
+import { guardProcess } from "../process_guard.ts";
 import type { FaultTarget } from "./fault_target.ts";
 
 export interface RoleProcessOptions {
@@ -133,7 +134,7 @@ export class RoleProcess implements FaultTarget, AsyncDisposable {
     child.stderr?.on("data", keep);
     this.#child = child;
     this.#asked = false;
-    if (child.pid !== undefined) guard(child.pid);
+    if (child.pid !== undefined) guardProcess(child.pid);
     this.#ended = new Promise((resolve) => {
       const over = (how: string) => {
         if (this.#child !== child) return;
@@ -173,10 +174,4 @@ export async function answers(url: string, fits: (status: number) => boolean): P
   } catch {
     return false;
   }
-}
-
-/** Kills the process when this one is gone, however it ended: "exit" is not told to everybody. Ends with either. */
-function guard(pid: number): void {
-  const script = 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill -9 "$2"';
-  spawn("sh", ["-c", script, "guard", `${process.pid}`, `${pid}`], { stdio: "ignore", detached: true }).unref();
 }
