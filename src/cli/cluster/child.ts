@@ -72,15 +72,12 @@ export class Child {
 
   /** Is it ready? */
   async isReady(): Promise<boolean> {
-    const { readyUrl, readyToken } = this.run;
-    try {
-      const headers = readyToken === undefined ? undefined : { authorization: `Bearer ${readyToken}` };
-      const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(2_000), ...(headers && { headers }) });
-      await answer.body?.cancel();
-      return answer.ok;
-    } catch {
-      return false; // it does not listen yet, or is busy
-    }
+    return (await this.#ask(2_000))?.ok === true;
+  }
+
+  /** Does it answer anything in that time? */
+  async answers(ms: number): Promise<boolean> {
+    return await this.#ask(ms) !== undefined;
   }
 
   /** Asks it to stop, and ends it after a while. */
@@ -93,6 +90,18 @@ export class Child {
 
   kill(): void {
     sendSignal(this.#child, "SIGKILL");
+  }
+
+  async #ask(ms: number): Promise<Response | undefined> {
+    const { readyUrl, readyToken } = this.run;
+    try {
+      const headers = readyToken === undefined ? undefined : { authorization: `Bearer ${readyToken}` };
+      const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(ms), ...(headers && { headers }) });
+      await answer.body?.cancel();
+      return answer;
+    } catch {
+      return undefined; // it does not listen yet, or is busy
+    }
   }
 }
 

@@ -37,6 +37,12 @@ const FLAGS = [
   { name: "database", value: "url", help: "postgres://user:password@host/database in place of SQLite" },
   { name: "log", value: "level", preset: "info", help: `What is logged: ${LOG_LEVELS.join(", ")}` },
   {
+    name: "silence",
+    value: "seconds",
+    preset: "60",
+    help: "A process that answers nothing for so long is killed and started again; 0: none is",
+  },
+  {
     name: "roll",
     help: "Restarts every process of the cluster that runs with this data folder, one after the other",
   },
@@ -45,8 +51,8 @@ const FLAGS = [
 const HELP = `petrel cluster: every role as processes of its own, on this machine
 
 Starts gateways, chat servers, the message store, the router, the HTTP API, and Upstash's protocol in front of a
-redis-server of its own (or uses UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN); starts again what ends by itself;
-stops all at Ctrl-C. PETREL_… variables go to every process.
+redis-server of its own (or uses UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN); starts again what ends by itself
+or hangs; stops all at Ctrl-C. PETREL_… variables go to every process.
 
 Usage: petrel cluster [options]
 
@@ -80,7 +86,7 @@ export async function clusterMain(args: readonly string[]): Promise<number> {
 
 async function run(options: Options): Promise<number> {
   const startedMs = systemClock.mono();
-  const { data } = options;
+  const { data, silenceMs } = options;
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const others = runningIn(data);
   if (others) throw new ImError("CONFIG", `Cannot start in ${data}: a cluster runs there already, pid ${others.pid}`);
@@ -90,7 +96,7 @@ async function run(options: Options): Promise<number> {
   const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
   const names = [...places.map(({ name }) => name), OURS];
   const lines = new ClusterLines(names, colors, (text) => void process.stdout.write(text));
-  const supervisor = new Supervisor({ data, places, lines, randomBytes: runtime.randomBytes });
+  const supervisor = new Supervisor({ data, places, lines, silenceMs, randomBytes: runtime.randomBytes });
   const hangUp = Promise.withResolvers<void>();
   process.on("SIGUSR2", () => void supervisor.roll());
   // At a terminal it means that nobody is there any more; without one it is the usual sign to begin anew.
@@ -168,6 +174,7 @@ function toldBy(env: Readonly<Record<string, string | undefined>>): Record<strin
 }
 
 interface Options extends Omit<ClusterPlan, "secrets"> {
+  readonly silenceMs: number;
   readonly roll: boolean;
 }
 
@@ -175,7 +182,7 @@ type Values = { readonly [N in (typeof FLAGS)[number]["name"]]?: string };
 
 function optionsOf(values: Values, env: Readonly<Record<string, string | undefined>>): Options | string[] {
   const problems: string[] = [];
-  const number = (name: "ws" | "tcp" | "logic" | "port", from: number, to: number): number => {
+  const number = (name: "ws" | "tcp" | "logic" | "port" | "silence", from: number, to: number): number => {
     const value = /^\d+$/.test(values[name]!) ? Number(values[name]) : NaN;
     if (!(value >= from && value <= to)) {
       problems.push(`--${name} is ${JSON.stringify(values[name])}: expected a whole number from ${from} to ${to}`);
@@ -184,6 +191,7 @@ function optionsOf(values: Values, env: Readonly<Record<string, string | undefin
   };
   const [ws, tcp, logic] = [number("ws", 0, MOST), number("tcp", 0, MOST), number("logic", 1, MOST)];
   const port = number("port", 1, 65_535 - CLUSTER_PORTS);
+  const silenceMs = 1_000 * number("silence", 0, 86_400);
   if (ws + tcp === 0) problems.push("--ws and --tcp are 0: without a gateway nobody can connect");
   const { log = "info", database } = values;
   if (!LOG_LEVELS.some((level) => level === log)) problems.push(`--log is ${log}: expected ${LOG_LEVELS.join(", ")}`);
@@ -195,7 +203,8 @@ function optionsOf(values: Values, env: Readonly<Record<string, string | undefin
   if (problems.length > 0) return problems;
   const data = resolve(values.data ?? (env["PETREL_DATA"] || "./data"));
   const upstash = url && token ? { url, token } : undefined;
-  return { ws, tcp, logic, port, data, log, database, upstash, told: toldBy(env), roll: values.roll !== undefined };
+  const told = toldBy(env), roll = values.roll !== undefined;
+  return { ws, tcp, logic, port, data, log, database, upstash, told, silenceMs, roll };
 }
 
 function isList(value: Options | readonly string[]): value is readonly string[] {

@@ -3,6 +3,7 @@ import { sleep, systemClock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { Child, type Ended } from "./child.ts";
 import type { Place } from "./plan.ts";
+import { fellSilent } from "./silence.ts";
 
 /** What a place tells while it is watched. */
 export interface SlotEvents {
@@ -19,7 +20,8 @@ const READY_MS = 60_000;
 const STEADY_MS = 10_000;
 
 /**
- * Keeps one process running at its place: one that ends by itself is started again, soon at first and then less often.
+ * Keeps one process running at its place: one that ends by itself is started again, soon at first and then less often. One
+ * that answers nothing any more is ended.
  *
  *   start ──► running ──ends──► waiting ──► running …
  *                │ replace: another one, on its other addresses, then the old one stops
@@ -29,6 +31,7 @@ export class Slot {
   readonly place: Place;
   readonly #events: SlotEvents;
   readonly #newId: () => string;
+  readonly #silenceMs: number;
   /** The one that is meant to run, or is about to. */
   #current: Child | undefined;
   /** Every process that has not ended. */
@@ -36,9 +39,11 @@ export class Slot {
   #turn: 0 | 1 = 0;
   #stopping = false;
 
-  constructor(place: Place, newId: () => string, events: SlotEvents) {
+  /** @param silenceMs for so long a process may answer nothing; 0: for ever. */
+  constructor(place: Place, newId: () => string, silenceMs: number, events: SlotEvents) {
     this.place = place;
     this.#newId = newId;
+    this.#silenceMs = silenceMs;
     this.#events = events;
   }
 
@@ -126,9 +131,23 @@ export class Slot {
     }
   }
 
+  /** Until it ends. One that is replaced or stopped has its own time for that. */
+  async #listen(child: Child, startMs: number): Promise<void> {
+    const mostMs = this.#silenceMs;
+    if (mostMs === 0) return;
+    while (await fellSilent(child, { clock: systemClock, mostMs, startMs })) {
+      if (this.#stopping || this.#current !== child) continue;
+      const { readyUrl } = child.run;
+      this.#events.line(this.place.name, `no answer from ${readyUrl} for ${mostMs / 1_000} s: ending it`);
+      child.kill();
+      return;
+    }
+  }
+
   /** Until it is replaced or stopped, what ends is started again. */
   async #watch(first: Child): Promise<void> {
     const backoff = new Backoff(() => 0.999, { baseMs: 100, maxMs: 10_000 });
+    void this.#listen(first, 0);
     for (let child = first;;) {
       const ended = await child.ended;
       if (this.#stopping || this.#current !== child) return;
@@ -138,6 +157,7 @@ export class Slot {
       await sleep(systemClock, waitMs);
       if (this.#stopping || this.#current !== child) return;
       child = this.#launch();
+      void this.#listen(child, READY_MS);
     }
   }
 }

@@ -11,6 +11,8 @@ export interface SupervisorOptions {
   readonly data: string;
   readonly places: readonly Place[];
   readonly lines: ClusterLines;
+  /** For so long a process may answer nothing before it is ended, and started again; 0: for ever. */
+  readonly silenceMs: number;
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
@@ -29,10 +31,10 @@ export class Supervisor {
   #stopping = false;
 
   constructor(options: SupervisorOptions) {
-    const { places, lines, randomBytes, data } = options;
+    const { places, lines, silenceMs, randomBytes, data } = options;
     this.#options = options;
     this.#slots = places.map((place) =>
-      new Slot(place, () => `${place.name}-${shortName(randomBytes)}`, {
+      new Slot(place, () => `${place.name}-${shortName(randomBytes)}`, silenceMs, {
         line: (name, text) => lines.line(name, text),
         changed: () => this.#changed(),
       })
