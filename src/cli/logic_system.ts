@@ -68,7 +68,6 @@ export async function startLogic(
   server.listening(listening);
   stack.defer(async () => {
     await cluster.leave();
-    server.drain();
     await part.logic.drain(DRAIN_MS);
   });
   // Not before its store has answered: whoever finds it sends it logins.

@@ -3,6 +3,7 @@ import type { Content } from "../protocol/body_codec.ts";
 import { encodeAs } from "../protocol/content.ts";
 import { FLAG, type Header, makeHeader } from "../protocol/header.ts";
 import { MessagePush } from "../protocol/gen/pkt_messages.ts";
+import { NO_BODY } from "../protocol/packet.ts";
 import type { RoomPush, Target } from "../protocol/route.ts";
 import type { Downlink } from "./link.ts";
 
@@ -69,6 +70,16 @@ export function dispatchRoom(
     // A gateway that misses it sees the hole with the next one, or asks for heads.
     link.send({ header, body, gateId: link.peerId, channels: [], positions: [], own: false, answers: 0, room });
   }
+}
+
+/**
+ * Tells a gateway something that is all in the command (`im.drain`, `im.look`). KIM's know no such packets: they learn of
+ * a stop from naming.
+ */
+export function tell(link: Downlink, command: string): void {
+  if (link.kim) return;
+  const header = makeHeader(command, { flag: FLAG.PUSH });
+  link.send({ header, body: NO_BODY, gateId: link.peerId, channels: [], positions: [], own: false, answers: 0 });
 }
 
 /** Targets of one gateway, content and kind (own or not) together, in the order they first appear. */

@@ -56,8 +56,8 @@ describe("a link", () => {
     const gateway = new Heard();
     const client = at.client(gateway);
     await settle();
-    at.server!.drain();
-    at.server!.drain();
+    at.logic.drain();
+    at.logic.drain();
     await settle();
     expect(gateway.changes).toEqual(["chat1 up", "chat1 draining"]);
     expect(gateway.links[0]!.send(talk())).toBe(true);

@@ -73,7 +73,6 @@ export class LinkServer implements ServerLinkHost, AsyncDisposable {
   readonly #timer: Timer;
   readonly #dropped: Counter;
   readonly #stalls: Counter;
-  #draining = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: Partial<LinkServerOptions> & Pick<LinkServerOptions, "serviceId">, deps: LinkServerDeps) {
@@ -134,12 +133,6 @@ export class LinkServer implements ServerLinkHost, AsyncDisposable {
     return this.#links;
   }
 
-  /** Asks the gateways for no new channels, those too that link from now on. */
-  drain(): void {
-    this.#draining = true;
-    for (const link of this.#links.values()) link.drain();
-  }
-
   /** Ends all links, sending what waits, and stops listening. Calling it again gives the same promise. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
@@ -185,7 +178,6 @@ export class LinkServer implements ServerLinkHost, AsyncDisposable {
     const { peerId: gateId, kim, agent } = link;
     this.#log.info("link up", { gateId, remote: agent.remote, kim });
     this.#logic.attach(link);
-    if (this.#draining) link.drain();
   }
 
   #receive(channel: Agent<ServerLink>, packet: Uint8Array): void {

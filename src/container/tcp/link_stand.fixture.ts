@@ -3,8 +3,10 @@ import { FakeClock } from "../../base/fake_clock.ts";
 import type { LogFields, Logger } from "../../base/logger.ts";
 import { Metrics } from "../../base/metrics.ts";
 import type { Conn, ConnEvents, Listening } from "../../comm/ports.ts";
+import { DRAIN } from "../../protocol/commands.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { MemoryNet } from "../../runtime/memory/mod.ts";
+import { tell } from "../dispatch.ts";
 import type { Downlink, Downward, LinkGateway, LinkLogic, Uplink, Upward } from "../link.ts";
 import { helloBytes } from "./handshake.ts";
 import { LinkClient, type LinkClientOptions } from "./link_client.ts";
@@ -53,14 +55,20 @@ export class Heard implements LinkGateway {
   }
 }
 
-/** A logic server that only listens. */
+/** A logic server that only listens, and says when it drains. */
 export class Asked implements LinkLogic {
   readonly links: Downlink[] = [];
   readonly packets: Upward[] = [];
   readonly changes: string[] = [];
+  #draining = false;
   attach(link: Downlink): void {
     this.links.push(link);
     this.changes.push(`${link.peerId} ${link.incarnation} up`);
+    if (this.#draining) tell(link, DRAIN);
+  }
+  drain(): void {
+    this.#draining = true;
+    for (const link of this.links) tell(link, DRAIN);
   }
   up(packet: Upward): void {
     this.packets.push(packet);

@@ -1,10 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Agent } from "../../comm/listeners.ts";
 import type { CloseReason } from "../../protocol/close_reason.ts";
-import { DRAIN, LOOK } from "../../protocol/commands.ts";
-import { FLAG, makeHeader } from "../../protocol/header.ts";
+import { LOOK } from "../../protocol/commands.ts";
+import { FLAG } from "../../protocol/header.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { NO_BODY } from "../../protocol/packet.ts";
+import { tell } from "../dispatch.ts";
 import type { Downlink, Downward } from "../link.ts";
 import { encodeDown, splitChannels } from "./down_codec.ts";
 import type { Hello } from "./handshake.ts";
@@ -74,16 +74,11 @@ export class ServerLink implements Downlink, UpFrom {
     return all;
   }
 
-  /** The gateway is to give us no new channels. KIM's are not told: they learn it from naming. */
-  drain(): void {
-    if (this.#open && !this.kim) this.#tell(DRAIN);
-  }
-
   /** Called several times a second: what was dropped is told once there is room again. */
   beat(): void {
     if (this.#missed && this.#open && this.agent.queuedPushBytes < this.#host.queueBytes / 2) {
       this.#missed = false;
-      if (!this.kim) this.#tell(LOOK);
+      tell(this, LOOK);
     }
   }
 
@@ -117,11 +112,5 @@ export class ServerLink implements Downlink, UpFrom {
     this.#missed = true;
     this.#host.dropped(this, packet.channels.length);
     return false;
-  }
-
-  #tell(command: string): void {
-    const header = makeHeader(command, { flag: FLAG.PUSH });
-    const more = { channels: [], positions: [], own: false, answers: 0 };
-    this.#write({ header, body: NO_BODY, gateId: this.peerId, ...more });
   }
 }

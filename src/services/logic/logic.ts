@@ -3,7 +3,7 @@ import { ImError } from "../../base/errors.ts";
 import type { Counter } from "../../base/metrics.ts";
 import type { CommandContext } from "../../command/context.ts";
 import type { CommandRouter } from "../../command/router.ts";
-import { dispatch, dispatchRoom } from "../../container/dispatch.ts";
+import { dispatch, dispatchRoom, tell } from "../../container/dispatch.ts";
 import type { Downlink, LinkLogic, Upward } from "../../container/link.ts";
 import type { BodyType } from "../../protocol/bodies.ts";
 import type { Content } from "../../protocol/body_codec.ts";
@@ -205,14 +205,6 @@ export class LogicServer implements LinkLogic, Disposable {
     }
     this.#pushing--;
   }
-}
-
-/** KIM's gateways know no such packets, and learn of a stop from naming. */
-function tell(link: Downlink, command: string): void {
-  if (link.kim) return;
-  const header = makeHeader(command, { flag: FLAG.PUSH });
-  const nobody = { channels: NO_CHANNELS, positions: NO_POSITIONS };
-  link.send({ header, body: NOTHING, gateId: link.peerId, ...nobody, own: false, answers: 0 });
 }
 
 /** No client's request for so long after the drain was announced: all that was under way has come. */
