@@ -1,4 +1,4 @@
-import { ImError } from "../base/errors.ts";
+import { parseConfig, refuseProblems } from "../base/config_file.ts";
 import { crc32 } from "../protocol/crc32.ts";
 
 /** Which zone serves whom. `parseRouteFile` makes it. */
@@ -14,7 +14,6 @@ export interface RouteTable {
 /** All weights of a file together. */
 const MOST_SLOTS = 10_000;
 const MOST_ENTRIES = 10_000;
-const MOST_PROBLEMS = 10;
 
 /** The zone for a client; `accountHash` is the account's crc32. Source: proto/WIRE.md "Choosing", step 2. */
 export function zoneOf(routes: RouteTable, app: string, accountHash: number): string {
@@ -31,19 +30,10 @@ export function zonesOf(routes: RouteTable): string[] {
 
 /** Reads a route file's text. @throws {ImError} CONFIG with everything that is wrong, a line each. */
 export function parseRouteFile(text: string, name = "the route file"): RouteTable {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ImError("CONFIG", `Cannot read ${name}: it is not JSON: ${why}`, { cause });
-  }
   const problems: string[] = [];
-  const table = read(json, problems);
-  if (problems.length === 0) return table;
-  const shown = problems.slice(0, MOST_PROBLEMS);
-  if (problems.length > shown.length) shown.push(`and ${problems.length - shown.length} more`);
-  throw new ImError("CONFIG", `Cannot read ${name}:\n${shown.map((line) => `  ${line}`).join("\n")}`);
+  const table = read(parseConfig(text, name), problems);
+  refuseProblems(name, problems);
+  return table;
 }
 
 function read(json: unknown, problems: string[]): RouteTable {

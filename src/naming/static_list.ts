@@ -1,3 +1,4 @@
+import { parseConfig, refuseProblems } from "../base/config_file.ts";
 import { ImError } from "../base/errors.ts";
 import { isName } from "../protocol/names.ts";
 import { addressOf } from "./instances.ts";
@@ -5,7 +6,6 @@ import { byId, type Instance } from "./naming.ts";
 
 const SYNTAX = "service=id@host:port, then ;zone=… ;tag=… ;domain=… ;health=… ;protocol=… as needed";
 const MOST_ENTRIES = 10_000;
-const MOST_PROBLEMS = 10;
 const PROTOCOLS: readonly Instance["protocol"][] = ["ws", "tcp", "http"];
 /** What there is, and what each speaks unless its entry says so. */
 const SERVICES: Readonly<Record<string, Instance["protocol"]>> = {
@@ -67,13 +67,7 @@ export function parseStaticList(text: string): Instance[] {
  * `tags` (a list), `domain`, `healthUrl`. @throws {ImError} CONFIG with everything that is wrong, a line each.
  */
 export function parseStaticFile(text: string, name: string): Instance[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ImError("CONFIG", `Cannot read ${name}: it is not JSON: ${why}`, { cause });
-  }
+  const json = parseConfig(text, name);
   if (!Array.isArray(json)) throw new ImError("CONFIG", `Cannot read ${name}: it must be a list of servers`);
   const problems: string[] = [];
   return finish(name, json.map((entry: unknown, at) => ({ entry, at })), problems, ({ entry, at }) => {
@@ -127,11 +121,7 @@ function finish<Entry>(
     ids.add(id);
     addresses.add(address);
   }
-  if (problems.length > 0) {
-    const shown = problems.slice(0, MOST_PROBLEMS);
-    if (problems.length > shown.length) shown.push(`and ${problems.length - shown.length} more`);
-    throw new ImError("CONFIG", `Cannot read ${name}:\n${shown.map((line) => `  ${line}`).join("\n")}`);
-  }
+  refuseProblems(name, problems);
   return byId(found).sort((a, b) => a.service < b.service ? -1 : a.service > b.service ? 1 : 0);
 }
 
