@@ -4,6 +4,7 @@ import type { Downward, Uplink } from "../../container/link.ts";
 import { type BodyType, decodeBody } from "../../protocol/bodies.ts";
 import { makeHeader } from "../../protocol/header.ts";
 import { STATUS } from "../../protocol/status.ts";
+import { ownRequest } from "./own_request.ts";
 
 interface Asked {
   readonly link: Uplink;
@@ -73,19 +74,7 @@ export class Asks {
   }
 
   #send(link: Uplink, command: string, sequence: number, body: Uint8Array, startBy: number): boolean {
-    return link.send({
-      header: makeHeader(command, { sequence }),
-      body,
-      app: "",
-      account: "",
-      device: "",
-      caps: false,
-      content: "protobuf",
-      gateId: this.#gateId,
-      key: undefined,
-      startBy,
-      again: false,
-    });
+    return link.send(ownRequest(this.#gateId, makeHeader(command, { sequence }), body, startBy));
   }
 
   #end(sequence: number, answer: Downward | ImError): void {

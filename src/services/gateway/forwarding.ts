@@ -5,9 +5,10 @@ import type { RouteTable } from "../../container/route_file.ts";
 import { Selector } from "../../container/selector.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
-import { makeHeader, NO_META } from "../../protocol/header.ts";
+import { makeHeader } from "../../protocol/header.ts";
 import { NO_BODY } from "../../protocol/packet.ts";
 import type { ClientChannel } from "./client_channel.ts";
+import { ownRequest } from "./own_request.ts";
 
 /** Sign-outs that no server took, kept until one does. */
 const MOST_SIGN_OUTS = 100_000;
@@ -172,19 +173,9 @@ export class Forwarding {
 
   #sendSignOut(channelId: string): boolean {
     const { gateId, clock, startWithinMs } = this.#deps;
-    return this.#selector.pick("", channelId)?.send({
-      header: makeHeader("login.signout", { channelId, meta: NO_META }),
-      body: NO_BODY,
-      app: "",
-      account: "",
-      device: "",
-      caps: false,
-      content: "protobuf",
-      gateId,
-      key: undefined,
-      startBy: clock.mono() + startWithinMs,
-      again: false,
-    }) ?? false;
+    const header = makeHeader("login.signout", { channelId });
+    const request = ownRequest(gateId, header, NO_BODY, clock.mono() + startWithinMs);
+    return this.#selector.pick("", channelId)?.send(request) ?? false;
   }
 
   #startAgain(channel: ClientChannel): void {

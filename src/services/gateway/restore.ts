@@ -59,16 +59,16 @@ export class Restore {
   tick(nowMs: number): void {
     if (this.#due.size === 0) return;
     while (this.#asked < MOST_ASKED && nowMs >= this.#notBeforeMs) {
-      const batch = this.#take();
-      if (batch.length === 0) return;
-      this.#ask(batch, batch.find(isUsable)!.link!);
+      const batch = this.#next();
+      const link = batch.find(isUsable)?.link;
+      if (!link) return; // no server is there for them
+      for (const channel of batch) this.#due.delete(channel);
+      this.#ask(batch, link);
     }
   }
 
-  /** The next ones; none when no server is there for them. */
-  #take(): ClientChannel[] {
+  #next(): ClientChannel[] {
     const batch: ClientChannel[] = [];
-    let hasLink = false;
     for (const channel of this.#due) {
       if (channel.state === "login") continue;
       if (channel.state !== "open") {
@@ -76,11 +76,8 @@ export class Restore {
         continue;
       }
       batch.push(channel);
-      hasLink ||= isUsable(channel);
       if (batch.length === PAGES.restore) break;
     }
-    if (!hasLink) return [];
-    for (const channel of batch) this.#due.delete(channel);
     return batch;
   }
 
