@@ -139,3 +139,35 @@ test("a channel that is gone without a word: the receipt of a push ends its sess
   });
   expect(at.metrics.read("petrel_receipt_seconds")).toBeGreaterThan(0);
 });
+
+test("who leaves while the session store is out of reach is not online when it is back", async () => {
+  await using at = await ClusterStand.start({ gateways: 1, logics: 1 });
+  const bob = await at.client("bob");
+  let refused = 0;
+  at.passesDown = ({ header }) => {
+    if (header.command === "login.signout" && header.status !== 0) refused++;
+    return true;
+  };
+  at.sessions.down = true;
+  bob.cut();
+  await until(() => refused > 0);
+  expect(await online(at, "bob")).toEqual(["bob"]);
+  at.sessions.down = false;
+  await until(async () => (await online(at, "bob")).length === 0);
+});
+
+test("a sign-out that was lost with its link is said to another server", async () => {
+  await using at = await ClusterStand.start({ gateways: 1, logics: 2 });
+  const bob = await at.client("bob");
+  let lost: number | undefined;
+  at.passesUp = ({ header }, logic) => {
+    if (header.command !== "login.signout") return true;
+    lost ??= logic;
+    return logic !== lost;
+  };
+  bob.cut();
+  await until(() => lost !== undefined);
+  expect(await online(at, "bob")).toEqual(["bob"]);
+  at.kill(lost!);
+  await until(async () => (await online(at, "bob")).length === 0);
+});

@@ -32,6 +32,8 @@ export interface GatewayCore {
   endLater(channel: ClientChannel, ms: number): void;
   /** Tells logic that a channel is gone. */
   signOut(channelId: string): void;
+  /** Logic answered that: the session has ended, or could not be ended now. */
+  signedOut(channelId: string, ended: boolean): void;
   /** Tells the server that sent a push which channels took it, and which are gone. */
   receipt(to: Uplink, receipt: pkt.Receipt): void;
 }

@@ -17,9 +17,12 @@ import { SharedPush } from "./shared_push.ts";
 export function deliver(gateway: GatewayCore, packet: Downward, from: Uplink): void {
   // hot: per packet
   if (packet.header.flag === FLAG.RESPONSE) {
-    const channel = gateway.channel(packet.channels[0]!);
+    const id = packet.channels[0]!;
+    const channel = gateway.channel(id);
+    const { command, status } = packet.header;
     if (channel) reply(gateway, channel, packet, from);
-    else if (packet.header.command === "login.signin") gateway.signOut(packet.channels[0]!);
+    else if (command === "login.signin") gateway.signOut(id);
+    else if (command === "login.signout") gateway.signedOut(id, status === STATUS.SUCCESS.wire);
     return;
   }
   const receipt = packet.receipt === undefined ? undefined : { id: packet.receipt, taken: [], gone: [] };

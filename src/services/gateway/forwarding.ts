@@ -5,15 +5,8 @@ import type { RouteTable } from "../../container/route_file.ts";
 import { Selector } from "../../container/selector.ts";
 import type { Content } from "../../protocol/body_codec.ts";
 import { CLOSE } from "../../protocol/close_reason.ts";
-import { makeHeader } from "../../protocol/header.ts";
-import { NO_BODY } from "../../protocol/packet.ts";
 import type { ClientChannel } from "./client_channel.ts";
-import { ownRequest } from "./own_request.ts";
 
-/** Sign-outs that no server took, kept until one does. */
-const MOST_SIGN_OUTS = 100_000;
-/** Of these so many are sent in one go. */
-const SIGN_OUTS_AT_ONCE = 1_000;
 /** Stores remember keys for 10 minutes. */
 const KEYS_MS = 540_000;
 
@@ -21,8 +14,6 @@ export interface ForwardingDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly routes?: RouteTable | undefined;
-  readonly gateId: string;
-  readonly startWithinMs: number;
   /** The request could not be begun in time, and no server has had it. */
   refuseLate(channel: ClientChannel, request: Upward): void;
 }
@@ -41,7 +32,6 @@ export class Forwarding {
   readonly #again: Counter;
   /** Channels with something that waits to be sent. */
   readonly #waiting = new Set<ClientChannel>();
-  readonly #signOuts = new Set<string>();
 
   constructor(deps: ForwardingDeps) {
     this.#deps = deps;
@@ -59,7 +49,12 @@ export class Forwarding {
 
   /** Is there a logic server to forward to? */
   get ready(): boolean {
-    return this.#selector.pick("", "") !== undefined;
+    return this.anyLink("") !== undefined;
+  }
+
+  /** A server for what belongs to no channel; the text spreads. */
+  anyLink(spread: string): Uplink | undefined {
+    return this.#selector.pick("", spread);
   }
 
   /** Channels with something that waits to be sent. */
@@ -147,7 +142,6 @@ export class Forwarding {
 
   /** Tries again what was not taken, and refuses what has waited too long. */
   tick(nowMs: number): void {
-    if (this.#signOuts.size > 0) this.#flushSignOuts();
     if (this.#waiting.size === 0) return;
     const { ready } = this;
     for (const channel of this.#waiting) {
@@ -155,27 +149,6 @@ export class Forwarding {
       if (!this.#waiting.has(channel)) continue;
       for (let late; (late = channel.takeLate(nowMs));) this.#deps.refuseLate(channel, late);
     }
-  }
-
-  /** Tells logic that a channel is gone. Nobody waits for the answer; the login's generation protects newer ones. */
-  signOut(channelId: string): void {
-    if (this.#sendSignOut(channelId) || this.#signOuts.size >= MOST_SIGN_OUTS) return;
-    this.#signOuts.add(channelId);
-  }
-
-  #flushSignOuts(): void {
-    let left = SIGN_OUTS_AT_ONCE;
-    for (const id of this.#signOuts) {
-      if (left-- === 0 || !this.#sendSignOut(id)) return;
-      this.#signOuts.delete(id);
-    }
-  }
-
-  #sendSignOut(channelId: string): boolean {
-    const { gateId, clock, startWithinMs } = this.#deps;
-    const header = makeHeader("login.signout", { channelId });
-    const request = ownRequest(gateId, header, NO_BODY, clock.mono() + startWithinMs);
-    return this.#selector.pick("", channelId)?.send(request) ?? false;
   }
 
   #startAgain(channel: ClientChannel): void {

@@ -38,6 +38,7 @@ import { receive, refuseLate } from "./receive.ts";
 import { Restore } from "./restore.ts";
 import { RoomCheck } from "./room_check.ts";
 import { Rooms } from "./rooms.ts";
+import { SignOuts } from "./sign_outs.ts";
 
 /** What a gateway stands on. */
 export interface GatewayDeps {
@@ -80,6 +81,7 @@ export class Gateway implements GatewayCore, LinkGateway {
   readonly #token: TokenCheck;
   readonly #asks: Asks;
   readonly #restore: Restore;
+  readonly #signOuts: SignOuts;
   readonly #leaving = new Leaving();
   readonly #lease: GatewayLease | undefined;
   readonly #channels = new Map<string, ClientChannel>();
@@ -108,10 +110,10 @@ export class Gateway implements GatewayCore, LinkGateway {
     const asking = { ...deps, asks: this.#asks, gateId: this.id };
     const { startWithinMs } = config;
     this.forwarding = new Forwarding({
-      ...asking,
-      startWithinMs,
+      ...deps,
       refuseLate: (channel, request) => refuseLate(this, channel, request),
     });
+    this.#signOuts = new SignOuts({ ...asking, startWithinMs, pick: (spread) => this.forwarding.anyLink(spread) });
     this.#restore = new Restore({ ...asking, restored: (channels) => this.catchUp.look(channels) });
     this.catchUp = new CatchUp(asking, (channels) => {
       this.#lease?.doubt(); // without it nothing can be put back
@@ -236,7 +238,11 @@ export class Gateway implements GatewayCore, LinkGateway {
   // ---- towards logic
 
   signOut(channelId: string): void {
-    this.forwarding.signOut(channelId);
+    this.#signOuts.add(channelId);
+  }
+
+  signedOut(channelId: string, ended: boolean): void {
+    this.#signOuts.answered(channelId, ended);
   }
 
   receipt(to: Uplink, receipt: pkt.Receipt): void {
@@ -264,7 +270,10 @@ export class Gateway implements GatewayCore, LinkGateway {
   }
 
   changed(link: Uplink): void {
-    if (link.state === "closed") this.#asks.lost(link);
+    if (link.state === "closed") {
+      this.#asks.lost(link);
+      this.#signOuts.lost(link);
+    }
     this.forwarding.changed(link, this.#channels.values());
     if (link.state === "closed") this.#look();
   }
@@ -299,6 +308,7 @@ export class Gateway implements GatewayCore, LinkGateway {
     this.catchUp.expire(now);
     this.rooms.expire(now);
     this.forwarding.tick(now);
+    this.#signOuts.tick(now);
     this.#restore.tick(now);
     this.roomCheck.tick();
     this.#leaving.tick();

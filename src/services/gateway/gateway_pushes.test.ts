@@ -46,6 +46,7 @@ describe("pushes", () => {
     const bench = new Bench();
     const channel = bench.login(new Wire());
     bench.gateway.disconnected(channel, CLOSE.GONE);
+    bench.answer();
     bench.push(channel, 1);
     expect(bench.metrics.read("petrel_pushes_gone_total")).toBe(1);
     expect(bench.logic.up.filter((one) => one.header.command === "login.signout").length).toBe(2);
