@@ -43,10 +43,10 @@ export async function startApi(config: ApiConfig, runtime: Runtime, log: Logger,
     zones: readZones(config.routes),
   }, host);
   const { api } = part;
-  stack.use(openLinks(api, cluster, host));
+  const links = stack.use(openLinks(api, cluster, host));
   const pages = host.monitor({
     // Nobody looks for it in naming, and its links stay while naming is away: so it is ready all the same.
-    problems: [() => api.problem()],
+    problems: [() => links.problem, () => api.problem()],
     facts: () => ({ id: serviceId, naming: cluster.problem() ?? "ok" }),
   });
   const app = new Hono<{ Bindings: HttpEnv }>();

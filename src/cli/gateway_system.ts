@@ -46,9 +46,9 @@ export async function startGateway(
   const zones = readZones(config.routes);
   const part = new GatewayPart({ ...config, serviceId, incarnation, leases, zones }, host);
   const { gateway } = part;
-  stack.use(openLinks(gateway, cluster, host));
+  const links = stack.use(openLinks(gateway, cluster, host));
   stack.use(part);
-  const problems = [() => cluster.problem(), () => gateway.problem]; // the cause first
+  const problems = [() => cluster.problem(), () => links.problem, () => gateway.problem]; // the cause first
   const facts = () => ({ id: serviceId, channels: gateway.size });
   const monitor = stack.use(await host.serve(config.monitor, host.monitor({ problems, facts })));
   const tcp = config.tcp === "off" ? undefined : await part.listenTcp(config.tcp);

@@ -1,103 +1,5 @@
 import { expect, test } from "bun:test";
-import { FakeClock } from "../base/fake_clock.ts";
-import { silent } from "../base/logger.ts";
-import { Metrics } from "../base/metrics.ts";
-import type { Instance, Naming } from "../naming/naming.ts";
-import { type Connecting, type DialledLink, Discovery } from "./discovery.ts";
-
-/** A link that does as it is told. */
-class TestLink implements DialledLink {
-  state: DialledLink["state"] = "dialling";
-  dials = true;
-  stopped = false;
-  readonly instance: Instance;
-  readonly how: Connecting;
-
-  constructor(instance: Instance, how: Connecting) {
-    this.instance = instance;
-    this.how = how;
-  }
-
-  keepDialling(on: boolean): void {
-    this.dials = on;
-    if (!on && this.state === "dialling") this.#end();
-  }
-
-  /** The connection breaks. */
-  break(): void {
-    if (this.dials) this.state = "dialling";
-    else this.#end();
-  }
-
-  stop(): Promise<void> {
-    this.stopped = true;
-    this.state = "closed";
-    return Promise.resolve();
-  }
-
-  #end(): void {
-    this.state = "closed";
-    this.how.ended();
-  }
-}
-
-function server(id: string, more: Partial<Instance> = {}): Instance {
-  const where = { host: "127.0.0.1", port: 8005, incarnation: `run-of-${id}`, protocol: "tcp" as const };
-  return { service: "chat", id, ...where, tags: [], zone: "", domain: "", healthUrl: "", ...more };
-}
-
-/** Naming that says what the test says. */
-class Stand implements AsyncDisposable {
-  readonly clock = new FakeClock();
-  readonly metrics = new Metrics();
-  readonly links: TestLink[] = [];
-  readonly logged: string[] = [];
-  readonly discovery: Discovery;
-  subscribed: string[] = [];
-  #tell: (list: readonly Instance[]) => void = () => {};
-  fails = false;
-
-  constructor(random = () => 0) {
-    const naming: Pick<Naming, "subscribe"> = {
-      subscribe: (service, changed) => {
-        this.subscribed.push(service);
-        this.#tell = changed;
-        return { stop: () => this.subscribed = this.subscribed.filter((one) => one !== service) };
-      },
-    };
-    const write = (message: string) => void this.logged.push(message);
-    this.discovery = new Discovery(["chat"], {
-      clock: this.clock,
-      log: { ...silent, warn: write, error: write },
-      metrics: this.metrics,
-      naming: naming as Naming,
-      random,
-      connect: (instance, how) => {
-        if (this.fails) throw new Error("The test's connect fails");
-        const link = new TestLink(instance, how);
-        this.links.push(link);
-        return link;
-      },
-    });
-  }
-
-  told(...list: readonly Instance[]): void {
-    this.#tell(list);
-  }
-
-  /** The links that are not closed, by id. */
-  get live(): string[] {
-    return this.links.filter(({ state }) => state !== "closed").map(({ instance }) => instance.id);
-  }
-
-  count(state: string): number {
-    return this.metrics.read("petrel_links", { state });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.discovery[Symbol.asyncDispose]();
-  }
-}
+import { server, Stand } from "./discovery_stand.fixture.ts";
 
 test("every server that is told gets one link", async () => {
   await using stand = new Stand();
@@ -294,4 +196,21 @@ test("a stop stops every link, also those that naming does not tell any more, an
   stand.told(server("c"));
   expect(stand.links.length).toBe(2);
   expect(stand.count("open")).toBe(0);
+});
+
+test("while no server is linked it says why of each, in short", async () => {
+  await using stand = new Stand();
+  const why = () => stand.discovery.problem;
+  expect(why()).toBe("no logic server: naming tells of none");
+  stand.told(server("a"), server("b"));
+  const [a, b] = stand.links;
+  a!.problem = "it refuses the link: another cluster secret";
+  expect(why()).toBe("no logic server: a: it refuses the link: another cluster secret; b: dialling");
+  b!.state = "open";
+  expect(why()).toBeUndefined();
+  b!.state = "draining";
+  stand.told(...["a", "b", "c", "d", "e"].map((id) => server(id)));
+  expect(why()).toBe(
+    "no logic server: a: it refuses the link: another cluster secret; b: draining; c: dialling; and 2 more",
+  );
 });

@@ -6,6 +6,8 @@ import type { Instance, Naming } from "../naming/naming.ts";
 /** A link to one server, which dials until it is told otherwise. */
 export interface DialledLink {
   readonly state: "dialling" | "open" | "draining" | "closed";
+  /** What came of the last attempt; undefined: it is linked, or none has ended yet. */
+  readonly problem: string | undefined;
   /**
    * false: the server is not in naming any more. What is connected stays; what breaks, or is being dialled, is not dialled
    * again and ends: `closed`. true: it is there again.
@@ -52,6 +54,8 @@ const SPREAD = { eachMs: 10, mostMs: 1_000 } as const;
 /** After a link could not be made, or ended by itself. */
 const AGAIN_MS = 1_000;
 const STATES = ["dialling", "open", "draining"] as const;
+/** Servers named in a problem. */
+const MOST_NAMED = 3;
 
 /**
  * Keeps one link to every server of some services, as naming tells them. Naming says where to dial, not whom to leave: a
@@ -73,6 +77,15 @@ export class Discovery implements AsyncDisposable {
       const count = (): number => this.#services.reduce((sum, one) => sum + one.count(state), 0);
       deps.metrics.gauge("petrel_links", "Links to logic servers, by what they do", count, { state });
     }
+  }
+
+  /** Why no server is linked, and what came of the last attempt at each; undefined: one is. */
+  get problem(): string | undefined {
+    if (this.#services.some((one) => one.count("open") > 0)) return undefined;
+    const reasons = this.#services.flatMap((one) => one.reasons());
+    const named = reasons.slice(0, MOST_NAMED);
+    if (reasons.length > named.length) named.push(`and ${reasons.length - named.length} more`);
+    return `no logic server: ${named.join("; ") || "naming tells of none"}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,6 +118,13 @@ class ServiceLinks {
     let count = 0;
     for (const { link } of this.#all()) if ((link?.state ?? "dialling") === state) count++;
     return count;
+  }
+
+  /** Why each server is not linked. */
+  reasons(): string[] {
+    return [...this.#all()].map(({ instance, link }) =>
+      `${instance.id}: ${link?.problem ?? link?.state ?? "dialling"}`
+    );
   }
 
   told(list: readonly Instance[]): void {

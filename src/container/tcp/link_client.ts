@@ -98,6 +98,9 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
   /** Is another attempt wanted when this one ends? */
   #keep = true;
   #over = false;
+  /** What is to be said of this attempt if it ends now, and of the one before. */
+  #attempt: string | undefined;
+  #problem: string | undefined;
   #greeting: Timer | undefined;
   #beat: Timer | undefined;
 
@@ -128,7 +131,7 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
       log: this.#rare.logger(all.logicId),
       dial,
       random,
-      dialer: { url: () => all.url, greet: (agent) => this.#greet(agent) },
+      dialer: { url: () => this.#url(), greet: (agent) => this.#greet(agent) },
       listener: {
         receive: (agent, packet) => void this.#receive(agent, packet),
         disconnected: (why) => this.#disconnected(why),
@@ -147,6 +150,10 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
 
   get state(): "dialling" | "open" | "draining" | "closed" {
     return this.#over ? "closed" : this.#link?.state ?? "dialling";
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Begins to dial. */
@@ -174,7 +181,14 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
 
   // ---- the handshake
 
+  #url(): string {
+    const { url } = this.#options;
+    this.#attempt = `nobody answers at ${url}`;
+    return url;
+  }
+
   #greet(agent: Agent): void {
+    this.#attempt = "it ended the connection instead of answering the handshake";
     const { gateId, incarnation, peer, kimAfterMs, answerMs } = this.#options;
     agent.push(helloBytes(gateId, peer === "kim" ? "" : incarnation, this.clock.now(), this.#sign));
     if (peer === "kim") return this.#up(agent, true);
@@ -190,20 +204,23 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
     const { logicId } = this.#options;
     if (!answer) this.#fail(agent, "link failed: the answer to the handshake says nothing");
     else if (answer.Code !== STATUS.SUCCESS.wire) {
-      this.#fail(agent, "link refused by the logic server", { code: answer.Code, why: answer.Error });
+      const why = answer.Error;
+      this.#fail(agent, "link refused by the logic server", { code: answer.Code, why }, `it refuses the link: ${why}`);
     } else if (answer.serviceId !== logicId) {
       this.#fail(agent, "link failed: another server answers there", { answers: answer.serviceId });
     } else this.#up(agent, false);
   }
 
-  #fail(agent: Agent, what: string, more: LogFields = {}): void {
+  #fail(agent: Agent, what: string, more: LogFields = {}, problem = what): void {
     this.#greeting?.stop();
+    this.#attempt = problem;
     this.#warn(what, more);
     agent.close(CLOSE.NORMAL);
   }
 
   #up(agent: Agent, kim: boolean): void {
     this.#greeting?.stop();
+    this.#attempt = this.#problem = undefined;
     this.#client.worked();
     const link = this.#link = new ClientLink(agent, kim, this);
     this.#beat = this.clock.every(BEAT_MS, () => this.#beats(link));
@@ -262,6 +279,7 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
     if (this.#link && !quiet) this.#warn(`link cut: ${why.reason}`);
     else if (this.#link) this.#log.info("link down", { logicId: this.#options.logicId, why: why.reason });
     this.#end(why);
+    this.#problem = this.#attempt;
     if (!this.#keep && !this.#over) void this.stop();
   }
 

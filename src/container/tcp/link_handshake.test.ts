@@ -22,6 +22,7 @@ describe("a gateway that links", () => {
     expect(at.serverLog.warnings).toEqual([`link refused: ${why}`]);
     expect(at.log.warnings).toEqual(["link refused by the logic server"]);
     expect(at.log.fields[0]).toMatchObject({ code: 105, why, logicId: "chat1" });
+    expect(client.problem).toBe(`it refuses the link: ${why}`);
     await at.end(client);
   });
 
@@ -118,6 +119,10 @@ describe("a server", () => {
     expect(gateway.changes).toEqual([]);
     expect(raws.length).toBe(2);
     expect(at.log.warnings[0]).toContain("no answer to the handshake");
+    expect(client.problem).toContain("no answer to the handshake");
+    raws[1]!.conn.send([answerBytes("chat1")]);
+    await settle();
+    expect([gateway.changes, client.problem]).toEqual([["chat1 up"], undefined]);
     await client.stop();
   });
 
@@ -213,8 +218,9 @@ test("a server that is not there is logged now and then, and found when it comes
   await at.pass(15_000, 200);
   expect(at.log.warnings).toEqual(["connecting failed", "connecting failed"]);
   expect(at.log.fields[1]!["leftOut"]).toBeGreaterThan(20);
+  expect(client.problem).toBe(`nobody answers at ${at.url}`);
   at.listening = await at.net.listenTcp({ hostname: "127.0.0.1", port, clock: at.serverClock }, at.server!.accept);
   await at.pass(1_000);
-  expect(gateway.changes).toEqual(["chat1 up"]);
+  expect([gateway.changes, client.problem]).toEqual([["chat1 up"], undefined]);
   await at.end(client);
 });
