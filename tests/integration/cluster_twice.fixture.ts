@@ -2,8 +2,8 @@
  * Run by cluster.test.ts: a whole cluster starts and stops twice in this process, with people on it, then nothing is left
  * that would keep the process alive. It never calls exit. Argument: an empty folder.
  */
-import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
+import { descriptors, leaked } from "../support/descriptors.ts";
 import { LocalCluster } from "../support/local_cluster.ts";
 
 const folder = process.argv[2]!;
@@ -20,17 +20,7 @@ async function use(): Promise<number> {
   return stored;
 }
 
-/** Open files and sockets, where the system tells; runtimes let go of some a moment later. */
-async function descriptors(atMost = 0): Promise<number> {
-  if (!existsSync("/proc/self/fd")) return 0;
-  for (let tries = 0;; tries++) {
-    const now = readdirSync("/proc/self/fd").length;
-    if (now <= atMost || tries === 40) return now;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const stored = [await use()];
 const before = await descriptors();
 stored.push(await use());
-console.log(`result ${JSON.stringify({ stored, leaked: await descriptors(before) - before })}`);
+console.log(`result ${JSON.stringify({ stored, leaked: await leaked(before) })}`);

@@ -2,7 +2,6 @@
  * Run by system_lifecycle.test.ts: the whole system starts and stops twice in this process, then nothing is left that
  * would keep the process alive. It never calls exit. Argument: an empty folder.
  */
-import { existsSync, readdirSync } from "node:fs";
 import net from "node:net";
 import process from "node:process";
 import * as runtime from "#runtime";
@@ -10,6 +9,7 @@ import { silent } from "../../src/base/logger.ts";
 import { type DevConfig, type DevSystem, startDev } from "../../src/cli/dev_system.ts";
 import { dayToken } from "../../src/load/token.ts";
 import { WireClient } from "../../src/load/wire_client.ts";
+import { descriptors, leaked } from "../support/descriptors.ts";
 
 const SECRET = "a secret of the tests, thirty-two bytes";
 const folder = process.argv[2]!;
@@ -47,16 +47,6 @@ async function use(system: DevSystem): Promise<{ stored: number; ends: string[] 
   return { stored, ends: await Promise.all([ann.ended, bob.ended]) };
 }
 
-/** Open files and sockets, where the system tells; runtimes let go of some a moment later. */
-async function descriptors(atMost = 0): Promise<number> {
-  if (!existsSync("/proc/self/fd")) return 0;
-  for (let tries = 0;; tries++) {
-    const now = readdirSync("/proc/self/fd").length;
-    if (now <= atMost || tries === 20) return now;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const first = await startDev(config(0, 0), runtime, silent);
 const ports = [portOf(first.http), portOf(first.tcp)] as const;
 const uses = [await use(first)];
@@ -72,4 +62,4 @@ const refused = await startDev(config(...ports), runtime, silent).then(
 await new Promise((resolve) => other.close(resolve));
 
 uses.push(await use(await startDev(config(...ports), runtime, silent)));
-console.log(`result ${JSON.stringify({ uses, refused, leaked: await descriptors(before) - before })}`);
+console.log(`result ${JSON.stringify({ uses, refused, leaked: await leaked(before) })}`);

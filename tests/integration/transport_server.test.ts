@@ -1,72 +1,15 @@
-import { readdirSync } from "node:fs";
 import { describe, expect, test } from "bun:test";
-import { listenTcp, serveHttp } from "#runtime";
+import { dial } from "#runtime";
 import { systemClock } from "../../src/base/clock.ts";
 import { silent } from "../../src/base/logger.ts";
 import { CHANNEL_RULES } from "../../src/comm/channel_rules.ts";
 import { Client } from "../../src/comm/client.ts";
-import type { Agent } from "../../src/comm/listeners.ts";
-import { Server, type ServerOptions } from "../../src/comm/server.ts";
-import { dial } from "#runtime";
 import { CLOSE, type CloseReason } from "../../src/protocol/close_reason.ts";
 import { OPCODE } from "../../src/protocol/frame.ts";
 import { bytes, clientFrame, closeIn, framesIn, join, pause, text, until } from "../contract/listen_support.ts";
 import { NetRaw } from "../contract/wirings.ts";
-
-const LOCAL = { hostname: "127.0.0.1", port: 0 } as const;
-
-/** A server on real sockets, TCP and WebSocket. The first packet is the name; everything else is echoed. */
-class Running implements AsyncDisposable {
-  readonly server: Server<undefined>;
-  readonly ends: [string, CloseReason][] = [];
-  tcp = 0;
-  ws = 0;
-  onPacket: (channel: Agent, packet: Uint8Array) => void = (channel, packet) => void channel.reply(packet.slice());
-
-  private constructor(options: Partial<ServerOptions>) {
-    this.server = new Server<undefined>({ drainMs: 0, ...options }, {
-      clock: systemClock,
-      log: silent,
-      acceptor: {
-        accept: (_agent, packet) => {
-          const id = text(packet);
-          return id === "nobody" ? { refuse: CLOSE.UNAUTHORIZED, reply: bytes("not you") } : { id, data: undefined };
-        },
-      },
-      messages: { receive: (channel, packet) => this.onPacket(channel, packet) },
-      states: { disconnected: (channel, why) => void this.ends.push([channel.id, why]) },
-    });
-  }
-
-  static async start(options: Partial<ServerOptions> = {}): Promise<Running> {
-    const running = new Running(options);
-    const { server } = running;
-    const tcp = await listenTcp(LOCAL, server.accept);
-    const ws = await serveHttp(LOCAL, (request, env) => {
-      const accept = server.acceptFrom(env.remote);
-      return accept ? env.upgrade(request, accept) : new Response("full\n", { status: 503 });
-    });
-    server.listening(tcp);
-    server.listening(ws);
-    running.tcp = tcp.port;
-    running.ws = ws.port;
-    return running;
-  }
-
-  async raw(transport: "tcp" | "ws", first?: string): Promise<NetRaw> {
-    const raw = new NetRaw(transport === "tcp" ? this.tcp : this.ws);
-    if (transport === "ws") await raw.handshake();
-    raw.socket.on("end", () => raw.end());
-    if (first !== undefined) raw.write(clientFrame(transport, OPCODE.BINARY, bytes(first)));
-    return raw;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.stop();
-  }
-}
-
-const TRANSPORTS = ["tcp", "ws"] as const;
+import { startScript } from "../support/processes.ts";
+import { Running, TRANSPORTS } from "./transport_running.ts";
 
 describe("a server on real sockets", () => {
   test.each(TRANSPORTS)("%s: logs in, echoes a hundred pipelined packets, and says goodbye", async (transport) => {
@@ -266,28 +209,10 @@ describe("a server on real sockets", () => {
     await second.server.stop();
   });
 
-  // Open descriptors are only listed on Linux.
+  // In a process of its own: on Deno all test files share one.
   test("started and stopped twice in one process it leaves nothing open", async () => {
-    const counts: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const running = await Running.start();
-      const raws = await Promise.all(Array.from({ length: 20 }, (_, i) => running.raw(TRANSPORTS[i % 2]!, `c${i}`)));
-      await until(() => running.server.channels.size === 20, "all are in");
-      await running.server.stop();
-      for (const raw of raws) raw.destroy();
-      await until(() => raws.every(({ closed }) => closed), "all clients are gone");
-      expect([running.server.connections, running.server.wheel.size, running.server.budget.bytes]).toEqual([0, 0, 0]);
-      await pause(50);
-      counts.push(descriptors());
-    }
-    expect(counts[2]).toBeLessThanOrEqual(counts[0]!);
-  }, 15_000);
+    await using child = await startScript("tests/integration/transport_twice.fixture.ts", []);
+    const [, json] = await child.find(/result (.*)/, 15_000);
+    expect(JSON.parse(json!)).toEqual({ left: [0, 0, 0], leaked: 0 });
+  }, 30_000);
 });
-
-function descriptors(): number {
-  try {
-    return readdirSync("/proc/self/fd").length;
-  } catch {
-    return 0; // not Linux
-  }
-}
