@@ -103,7 +103,7 @@ export class CatchUp implements SequencerPort<ClientChannel> {
     this.#pinged.clear();
   }
 
-  /** Asks for the heads of these channels, some at a time. */
+  /** Asks for the heads of these channels, some at a time; those whose login is under way wait for its answer. */
   look(channels: Iterable<ClientChannel>): void {
     for (const channel of channels) this.#due.add(channel);
   }
@@ -114,6 +114,7 @@ export class CatchUp implements SequencerPort<ClientChannel> {
     const next: ClientChannel[] = [];
     for (const channel of this.#due) {
       if (next.length === HEADS_A_TICK) break;
+      if (channel.state === "login") continue;
       this.#due.delete(channel);
       next.push(channel);
     }

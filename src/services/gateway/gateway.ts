@@ -114,7 +114,7 @@ export class Gateway implements GatewayCore, LinkGateway {
       refuseLate: (channel, request) => refuseLate(this, channel, request),
     });
     this.#signOuts = new SignOuts({ ...asking, startWithinMs, pick: (spread) => this.forwarding.anyLink(spread) });
-    this.#restore = new Restore({ ...asking, restored: (channels) => this.catchUp.look(channels) });
+    this.#restore = new Restore({ ...asking, restored: (channels) => this.#missed(channels) });
     this.catchUp = new CatchUp(asking, (channels) => {
       this.#lease?.doubt(); // without it nothing can be put back
       this.#restore.add(channels);
@@ -291,15 +291,19 @@ export class Gateway implements GatewayCore, LinkGateway {
 
   /** Pushes may have been missed: what lags is fetched. */
   #look(): void {
-    this.catchUp.look(this.#channels.values());
-    this.roomCheck.add(this.#channels.values());
+    this.#missed([...this.#channels.values()]);
     this.rooms.heads();
+  }
+
+  /** Pushes to these channels may have been missed, those too that tell of their rooms. */
+  #missed(channels: readonly ClientChannel[]): void {
+    this.catchUp.look(channels);
+    this.roomCheck.add(channels);
   }
 
   /** The session store lost the sessions, or did not count them: they are put back while their channels go on. */
   #lapsed(): void {
     this.#restore.add(this.#channels.values());
-    this.roomCheck.add(this.#channels.values());
     this.rooms.heads();
   }
 

@@ -33,8 +33,11 @@ export class RoomCheck {
     );
   }
 
+  /** Channels whose login is under way wait for its answer. */
   add(channels: Iterable<ClientChannel>): void {
-    for (const channel of channels) if (channel.state === "open") this.#due.add(channel);
+    for (const channel of channels) {
+      if (channel.state === "open" || channel.state === "login") this.#due.add(channel);
+    }
   }
 
   /** A change of its rooms came: an answer that is on its way may be older. */
@@ -51,6 +54,7 @@ export class RoomCheck {
     if (this.#due.size === 0 || this.#asked || ++this.#ticks % EVERY_TICKS !== 0) return;
     const channels: ClientChannel[] = [];
     for (const channel of this.#due) {
+      if (channel.state === "login") continue;
       this.#due.delete(channel);
       if (channel.state === "open" && !channel.kim) channels.push(channel);
       if (channels.length === PAGES.roomCheck) break;
