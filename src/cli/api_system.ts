@@ -1,17 +1,14 @@
 import { Hono } from "hono";
 import type { Logger } from "../base/logger.ts";
-import type { HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
+import type { HttpEnv, Runtime } from "../comm/ports.ts";
 import { ApiPart } from "./api_part.ts";
 import { type ClusterConfig, ClusterPart } from "./cluster_part.ts";
 import { openLinks } from "./links_part.ts";
 import type { Shared } from "./open_shared.ts";
-import { type ProcessConfig, type RunningServer, ServerProcess } from "./server_process.ts";
+import { type MonitoredAt, type ProcessConfig, type RunningServer, ServerProcess } from "./server_process.ts";
 import { readZones } from "./zones.ts";
 
-export interface ApiConfig extends ProcessConfig, ClusterConfig {
-  readonly http: ListenAt;
-  /** Of its own for health and figures; default: the same. */
-  readonly monitor?: ListenAt | undefined;
+export interface ApiConfig extends ProcessConfig, ClusterConfig, MonitoredAt {
   readonly apiKey: string;
   /** Signs tokens; default: none are made. */
   readonly secret?: string | undefined;
@@ -51,20 +48,13 @@ export async function startApi(config: ApiConfig, runtime: Runtime, log: Logger,
   });
   const app = new Hono<{ Bindings: HttpEnv }>();
   app.route("/", api.app);
-  if (!config.monitor) app.route("/", pages);
-  app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
-  const at = host.at(config.http);
-  const http = stack.use(await runtime.serveHttp(at, (request, env) => app.fetch(request, env)));
-  const monitor = config.monitor ? stack.use(await host.serve(config.monitor, pages)) : http;
+  const { http, monitor, health } = await host.serveMonitored(config, app, pages, stack);
   stack.use(part);
   stack.defer(async () => {
     await cluster.leave();
     http.stopAccepting();
   });
-  cluster.register(
-    { service: "api", protocol: "http", at: config.http, listening: http },
-    { at: config.monitor ?? config.http, listening: monitor },
-  );
+  cluster.register({ service: "api", protocol: "http", at: config.http, listening: http }, health);
   const running = host.running(stack, { id: serviceId, http: http.url, monitor: monitor.url });
   return {
     id: serviceId,

@@ -82,7 +82,6 @@ export async function startDev(config: DevConfig, runtime: Runtime, log: Logger)
   const problems = [() => opened.health().problem, () => gateway.problem];
   app.route("/", host.monitor({ problems, facts: () => ({ sync, channels: gateway.size }) }));
   app.route("/", pagesPart(config, config.http.hostname, true, hmac, host));
-  app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
   const tcp = await part.listenTcp(config.tcp);
   const http = await part.listenHttp(config.http, app);
   let royal: Listening | undefined;

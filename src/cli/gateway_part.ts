@@ -1,7 +1,6 @@
-import { Hono } from "hono";
+import type { Hono } from "hono";
 import { CHANNEL_RULES } from "../comm/channel_rules.ts";
-import { behindProxies } from "../comm/forwarded.ts";
-import type { Fetch, HttpEnv, ListenAt, Listening } from "../comm/ports.ts";
+import type { HttpEnv, ListenAt, Listening } from "../comm/ports.ts";
 import { Server } from "../comm/server.ts";
 import type { RouteTable } from "../container/route_file.ts";
 import type { Hmac } from "../protocol/claims.ts";
@@ -93,9 +92,7 @@ export class GatewayPart implements AsyncDisposable {
 
   /** What the app answers; `upgrades` belong into it. */
   async listenHttp(at: ListenAt, app: Hono<{ Bindings: HttpEnv }>): Promise<Listening> {
-    const { isProxy, runtime } = this.#host;
-    const fetch: Fetch = (request, env) => app.fetch(request, env);
-    const http = await runtime.serveHttp(this.#host.at(at), isProxy ? behindProxies(isProxy, fetch) : fetch);
+    const http = await this.#host.serveClients(at, app);
     this.#server.listening(http);
     return http;
   }

@@ -72,7 +72,6 @@ function clientApp(config: GatewayConfig, part: GatewayPart, host: ServerProcess
   app.route("/", part.upgrades);
   const ownName = config.http === "off" ? "" : config.http.hostname;
   app.route("/", pagesPart(config, ownName, false, part.hmac, host));
-  app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
   return app;
 }
 

@@ -1,16 +1,12 @@
 import { Hono } from "hono";
 import type { Logger } from "../base/logger.ts";
-import { behindProxies } from "../comm/forwarded.ts";
-import type { Fetch, HttpEnv, ListenAt, Runtime } from "../comm/ports.ts";
+import type { HttpEnv, Runtime } from "../comm/ports.ts";
 import { type ClusterConfig, ClusterPart } from "./cluster_part.ts";
 import type { Shared } from "./open_shared.ts";
 import { openRegionRouter } from "./region_router.ts";
-import { type ProcessConfig, type RunningServer, ServerProcess } from "./server_process.ts";
+import { type MonitoredAt, type ProcessConfig, type RunningServer, ServerProcess } from "./server_process.ts";
 
-export interface RouterConfig extends ProcessConfig, ClusterConfig {
-  readonly http: ListenAt;
-  /** Of its own for health and figures; default: the same. */
-  readonly monitor?: ListenAt | undefined;
+export interface RouterConfig extends ProcessConfig, ClusterConfig, MonitoredAt {
   readonly origins: readonly string[];
   /** Folder that may have mapping.json and regions.json. */
   readonly routes?: string | undefined;
@@ -43,19 +39,9 @@ export async function startRouter(
   const app = new Hono<{ Bindings: HttpEnv }>();
   app.route("/", router.app);
   if (config.monitor) app.get("/health", (c) => c.text("ok"));
-  else app.route("/", pages);
-  app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
-  const fetch: Fetch = (request, env) => app.fetch(request, env);
-  const { isProxy } = host;
-  const http = stack.use(
-    await runtime.serveHttp(host.at(config.http), isProxy ? behindProxies(isProxy, fetch) : fetch),
-  );
-  const monitor = config.monitor ? stack.use(await host.serve(config.monitor, pages)) : http;
+  const { http, monitor, health } = await host.serveMonitored(config, app, pages, stack);
   stack.defer(() => cluster.leave());
-  cluster.register(
-    { service: "router", protocol: "http", at: config.http, listening: http },
-    { at: config.monitor ?? config.http, listening: monitor },
-  );
+  cluster.register({ service: "router", protocol: "http", at: config.http, listening: http }, health);
   const running = host.running(stack, { id: cluster.id, http: http.url, monitor: monitor.url });
   return {
     id: cluster.id,

@@ -4,12 +4,20 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import type { LogFields, Logger } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
-import type { ListenAt, Listening, Runtime } from "../comm/ports.ts";
+import { behindProxies } from "../comm/forwarded.ts";
+import type { Fetch, HttpEnv, ListenAt, Listening, Runtime } from "../comm/ports.ts";
 import { monitorApp } from "../services/monitor/app.ts";
 import { type Faults, readFaults } from "./faults.ts";
 import { measureProcess } from "./process_metrics.ts";
 import { prometheusText } from "./prometheus.ts";
 import { TlsFiles } from "./tls_files.ts";
+
+/** Where a server is that has health and figures beside its own app. */
+export interface MonitoredAt {
+  readonly http: ListenAt;
+  /** Of its own for health and figures; default: the same. */
+  readonly monitor?: ListenAt | undefined;
+}
 
 /** What every server is told, whatever its role. */
 export interface ProcessConfig {
@@ -90,6 +98,27 @@ export class ServerProcess implements AsyncDisposable {
   /** Serves an app to other processes. */
   serve(address: ListenAt, app: Hono): Promise<Listening> {
     return this.runtime.serveHttp(this.plain(address), (request, env) => app.fetch(request, env));
+  }
+
+  /** Serves an app to clients; what it does not have is not found. */
+  serveClients(address: ListenAt, app: Hono<{ Bindings: HttpEnv }>): Promise<Listening> {
+    const { isProxy } = this;
+    const fetch: Fetch = (request, env) => app.fetch(request, env);
+    app.notFound((c) => c.json({ code: "NOT_FOUND", message: `Nothing is at ${c.req.path}` }, 404));
+    return this.runtime.serveHttp(this.at(address), isProxy ? behindProxies(isProxy, fetch) : fetch);
+  }
+
+  /** The same, and the monitor's pages: at their own address, or in the app. `health` is for naming. */
+  async serveMonitored(
+    { http: at, monitor: own }: MonitoredAt,
+    app: Hono<{ Bindings: HttpEnv }>,
+    pages: Hono,
+    stack: AsyncDisposableStack,
+  ) {
+    if (!own) app.route("/", pages);
+    const http = stack.use(await this.serveClients(at, app));
+    const monitor = own ? stack.use(await this.serve(own, pages)) : http;
+    return { http, monitor, health: { at: own ?? at, listening: monitor } };
   }
 
   /** `/health`, `/ready` and `/metrics`. */
