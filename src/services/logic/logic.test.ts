@@ -25,9 +25,9 @@ function stand() {
   }, limit(1, "taken"));
   const deps = { clock: new FakeClock(), log: silent, metrics: new Metrics() } as unknown as LogicDeps; // all it needs
   const logic = new LogicServer(deps, router);
-  const link = () => {
+  const link = (incarnation = "") => {
     const sent: Downward[] = [];
-    const end: Downlink = { peerId: "gw", incarnation: "", send: (packet: Downward) => sent.push(packet) > 0 };
+    const end: Downlink = { peerId: "gw", incarnation, send: (packet: Downward) => sent.push(packet) > 0 };
     logic.attach(end);
     return { end, statuses: () => sent.map((one) => one.header.status) };
   };
@@ -79,6 +79,28 @@ describe("LogicServer", () => {
     waiting.at(-1)!.resolve();
     await logic.drained();
     expect([old.statuses(), newer.statuses()]).toEqual([[], [STATUS.BUSY.wire, STATUS.SUCCESS.wire]]);
+  });
+
+  test("a login's first copy does not refuse the second either", async () => {
+    const { logic, link, waiting } = stand();
+    const old = link();
+    logic.up(talk({ key: undefined }), old.end); // logins have no key
+    const newer = link();
+    waiting[0]!.reject(fail("CLOSED"));
+    await logic.drained();
+    expect([old.statuses(), newer.statuses()]).toEqual([[], []]);
+  });
+
+  test("another run of a gateway is not given the answers of the last one: it counts its own requests anew", async () => {
+    const { logic, link, waiting } = stand();
+    const old = link("run1");
+    const header = makeHeader("chat.user.talk", { sequence: 1, dest: "bob" });
+    logic.up(talk({ header }), old.end);
+    logic.closed(old.end);
+    const newer = link("run2");
+    waiting[0]!.resolve();
+    await logic.drained();
+    expect(newer.statuses()).toEqual([]);
   });
 
   test("a limit is not for requests that were forwarded before", async () => {

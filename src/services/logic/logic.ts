@@ -148,10 +148,11 @@ export class LogicServer implements LinkLogic, Disposable {
 
   #answer(ctx: Request, body: Uint8Array, from: Downlink): void {
     const { header } = ctx;
-    // The gateway that asked is answered where it is now: its link may be a newer one.
-    const link = this.#links.get(ctx.gateId) ?? from;
+    // The gateway that asked is answered where it is now: its link may be a newer one, but not that of another run.
+    const current = this.#links.get(ctx.gateId);
+    const link = current?.incarnation === ctx.incarnation ? current : from;
     // On a newer link the gateway has forwarded it again since: what refuses this copy says nothing about the next.
-    if (link !== from && ctx.key && !ctx.again && ctx.status !== STATUS.SUCCESS.wire) return;
+    if (link !== from && !link.kim && !ctx.again && ctx.status !== STATUS.SUCCESS.wire) return;
     const own = ctx.channelId === "";
     link.send({
       header: makeHeader(header.command, {
