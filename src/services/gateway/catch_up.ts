@@ -144,6 +144,8 @@ export class CatchUp implements SequencerPort<ClientChannel> {
   }
 
   #askHeads(link: Uplink, channels: readonly ClientChannel[]): void {
+    const now = this.#clock.mono();
+    for (const channel of channels) channel.lookedMs = now;
     const items = channels.map(({ app, account, id }) => ({ app, account, channelId: id }));
     const cursors = channels.map(({ sequencer }) => sequencer.cursor);
     this.#asks.ask(link, "im.heads", encodeBody(pkt.HeadsReq, { items }), (answer) => {

@@ -56,6 +56,8 @@ export class ClientChannel {
   paused = false;
   /** Not read before this, monotonic ms: it asks too fast; 0: it does not. */
   readAtMs = 0;
+  /** Monotonic ms when its head was asked for last, or told by its login. */
+  lookedMs = 0;
   refusals = 0;
   refusalsSinceMs = 0;
   readonly id: string;

@@ -59,3 +59,33 @@ test("a channel whose session is put back has its rooms checked then: no change 
   await bench.pass(1_000);
   expect(bench.asked("im.room.check").length).toBe(before + 1);
 });
+
+test("a client that talks and never pings is looked after once a minute", () => {
+  const bench = new Bench();
+  const channel = bench.login(new Wire());
+  const heads = () => bench.logic.up.filter(({ header }) => header.command === "im.heads");
+  bench.clock.advance(1_000);
+  for (let second = 0; second < 300; second += 5) {
+    bench.send(channel, "chat.user.talk", { dest: "bob" });
+    bench.answer();
+    bench.clock.advance(2_000);
+    for (const asked of heads().slice(-1)) bench.reply(asked, 0, 0, encodeBody(pkt.HeadsResp, { positions: [0] }));
+    bench.clock.advance(3_000);
+  }
+  expect(heads().length).toBe(4);
+});
+
+test("one that pings is not looked after more often than it pings", () => {
+  const bench = new Bench();
+  const channel = bench.login(new Wire());
+  const heads = () => bench.logic.up.filter(({ header }) => header.command === "im.heads");
+  for (let second = 0; second < 300; second += 50) {
+    bench.gateway.pinged(channel);
+    bench.send(channel, "chat.user.talk", { dest: "bob" });
+    bench.answer();
+    bench.clock.advance(1_100);
+    bench.answer(0, 0, encodeBody(pkt.HeadsResp, { positions: [0] }));
+    bench.clock.advance(48_900);
+  }
+  expect(heads().length).toBe(6);
+});

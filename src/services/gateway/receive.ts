@@ -25,6 +25,9 @@ import { answer } from "./login.ts";
 /** After a refusal for being too quick nothing is read for so long. */
 const REFUSED_WAIT_MS = 1_000;
 
+/** A client that never pings has its head asked for when it says something, so often at most. */
+const LOOK_MS = 60_000;
+
 /** One data frame of a client that has logged in. The bytes are only valid during the call. */
 export function receive(gateway: GatewayCore, channel: ClientChannel, bytes: Uint8Array): void {
   // hot: per packet
@@ -69,6 +72,8 @@ function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, b
   header.status = 0;
   header.meta = NO_META;
   const { unanswered } = channel;
+  const now = gateway.clock.mono();
+  if (now >= channel.lookedMs + LOOK_MS) gateway.pinged(channel);
   const request: Upward = {
     header,
     body,
@@ -79,7 +84,7 @@ function forward(gateway: GatewayCore, channel: ClientChannel, header: Header, b
     content: channel.content,
     gateId: gateway.id,
     key: { scope: channel.id, n: unanswered.next, low: unanswered.low },
-    startBy: gateway.clock.mono() + gateway.config.startWithinMs,
+    startBy: now + gateway.config.startWithinMs,
     again: false,
   };
   if (!gateway.forwarding.forward(channel, request)) {
@@ -163,6 +168,8 @@ export function isOldIndex(channel: ClientChannel, header: Header): boolean {
 
 /** A login was answered: an old client is left in peace until it has asked for its index, or for 300 ms. */
 export function startSequencer(gateway: GatewayCore, channel: ClientChannel, pos: number, head: number): void {
+  const now = gateway.clock.mono();
+  channel.lookedMs = now;
   channel.sequencer.open(pos, head);
-  if (!channel.caps) channel.sequencer.sync(gateway.clock.mono(), SEQUENCER.loginQuietMs);
+  if (!channel.caps) channel.sequencer.sync(now, SEQUENCER.loginQuietMs);
 }
