@@ -554,6 +554,22 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     kind: "proto",
     input: { type: "InnerHandshakeResponse", value: { service_id: "chat01" } },
   },
+  {
+    name: "petrel-group-join-asked-again",
+    kind: "proto",
+    input: {
+      type: "ChangeMembersReq",
+      value: {
+        app: "kim",
+        group: GROUP,
+        accounts: ["ann"],
+        by: "ann",
+        wait_ms: 4294967295,
+        key: { scope: PHONE, n: "2", low: "1" },
+        again: true,
+      },
+    },
+  },
   ...CHOICES,
 ];
 

@@ -26,18 +26,25 @@ export interface ChangeMembers {
   readonly accounts: readonly string[];
   /** Who asks; undefined: the system itself (admin call, RPC), which may everything. */
   readonly by: string | undefined;
+  /** Inner-hop key, as for an append: asked again, nothing changes any more, whatever happened since. */
+  readonly key?: RequestKey | undefined;
   /** As for an append. */
   readonly startBy: number;
+  /** As for an append. */
+  readonly again?: boolean | undefined;
 }
 
 /** What a change of members did. */
 export interface MembersChanged {
-  /** The accounts whose membership really changed; joining or leaving twice changes nothing and is no error. */
+  /**
+   * The accounts whose membership really changed: none when they joined or left before, which is no error, and none when
+   * the request comes again.
+   */
   readonly changed: readonly string[];
   /** They see messages above this seq (joined), or up to it (left). */
   readonly seq: number;
   readonly large: boolean;
-  /** The group became large by this change: from now on its members are reached as a room. */
+  /** The group became large by this change, also when it is asked again: its members are reached as a room. */
   readonly becameLarge: boolean;
 }
 

@@ -1,3 +1,4 @@
+// A little over 300 lines: an ImStore has many methods, each of them a few lines that pass on.
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { silent } from "../base/logger.ts";
@@ -124,20 +125,9 @@ export class RoyalStore implements ImStore {
   }
 
   createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
-    return this.#inTurn(async () => {
-      const { app, owner, name, avatar, introduction, members, startBy } = request;
-      const [{ key }] = this.#keys.give([request]) as [CreateGroup];
-      try {
-        const make = (attempt: Attempt) => {
-          const texts = { app, owner, name, avatar, introduction, members: [...members] };
-          const again = request.again === true || attempt.again !== "no";
-          return { ...texts, ...keyToWire(key), waitMs: this.#wait(attempt, startBy), again };
-        };
-        return await this.#asker.insist(CALL.createGroup, make, startBy, request.again);
-      } finally {
-        this.#keys.answered([{ key }]);
-      }
-    });
+    const { app, owner, name, avatar, introduction, members } = request;
+    const texts = { app, owner, name, avatar, introduction, members: [...members] };
+    return this.#insist(CALL.createGroup, request, (keyed) => ({ ...texts, ...keyed }));
   }
 
   join(request: ChangeMembers): Promise<MembersChanged> {
@@ -273,11 +263,25 @@ export class RoyalStore implements ImStore {
   }
 
   #change(call: Call<rpc.ChangeMembersReq, rpc.ChangeMembersResp>, request: ChangeMembers): Promise<MembersChanged> {
-    const { app, group, accounts, by, startBy } = request;
-    const make = (attempt: Attempt) => {
-      return { app, group, accounts: [...accounts], by: by ?? "", waitMs: this.#wait(attempt, startBy) };
-    };
-    return this.#inTurn(() => this.#asker.insist(call, make, startBy));
+    const { app, group, accounts, by } = request;
+    return this.#insist(call, request, (keyed) => ({ app, group, accounts: [...accounts], by: by ?? "", ...keyed }));
+  }
+
+  /** One change of groups, with a key: asked until there is an answer. */
+  #insist<Req, Res>(call: Call<Req, Res>, request: Keyed, make: (keyed: KeyedOnWire) => Req): Promise<Res> {
+    return this.#inTurn(async () => {
+      const { startBy } = request;
+      const [{ key }] = this.#keys.give([request]) as [Keyed];
+      const attempt = (attempt: Attempt) => {
+        const again = request.again === true || attempt.again !== "no";
+        return make({ ...keyToWire(key), waitMs: this.#wait(attempt, startBy), again });
+      };
+      try {
+        return await this.#asker.insist(call, attempt, startBy, request.again);
+      } finally {
+        this.#keys.answered([{ key }]);
+      }
+    });
   }
 
   /** Changes happen in the order they were asked for. */
@@ -288,6 +292,10 @@ export class RoyalStore implements ImStore {
     return mine;
   }
 }
+
+/** A change that is asked again under its key. */
+type Keyed = Pick<CreateGroup, "key" | "startBy" | "again">;
+type KeyedOnWire = Pick<rpc.ChangeMembersReq, "key" | "waitMs" | "again">;
 
 function closed(): ImError {
   return new ImError("CLOSED", "Cannot ask the store: it is closed");

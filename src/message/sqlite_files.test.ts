@@ -9,7 +9,7 @@ import type { ImError } from "../base/errors.ts";
 import { openSqliteStore, type SqliteOptions } from "./sqlite.ts";
 import { VERSION } from "./sqlite/schema.ts";
 
-const OLDER = [1, 2, 3].map((version) => ({
+const OLDER = [1, 2, 3, 4].map((version) => ({
   version,
   sql: readFileSync(new URL(`../../tests/vectors/store_v${version}.sql`, import.meta.url), "utf8"),
 }));
@@ -44,70 +44,77 @@ describe("opening a SQLite store", () => {
     expect(await stored(store, { ...first, again: true })).toMatchObject({ duplicate: true, seq: 1 });
   });
 
-  test.each(OLDER)("version $version keeps its messages, numbers, positions, keys and client ids", async ({ sql }) => {
-    await using directory = await tempDir();
-    database(directory.in("messages.db"), sql);
-    const options: SqliteOptions = {
-      directory: directory.path,
-      sync: "normal",
-      threads: false,
-      clock: new FakeClock(1_700_000_005_000),
-    };
-    for (const round of [1, 2]) {
-      await using store = await openSqliteStore(options);
-      const bob = await store.messages("kim", "bob", { after: 0, limit: 4 });
-      expect(bob.rows.map(({ pos, seq, body, peer }) => ({ pos, seq, body, peer }))).toEqual([
-        { pos: 1, seq: 1, body: "one", peer: "ann" },
-        { pos: 2, seq: 2, body: "two", peer: "ann" },
-        { pos: 3, seq: 3, body: "three", peer: "ann" },
-        { pos: 4, seq: 1, body: "from cat", peer: "cat" },
-      ]);
-      expect(bob.head.epoch).toMatch(/^[1-9]\d+$/);
-      expect(await store.acked("kim", "bob", "phone")).toBe(2);
-      for (
-        const again of [
-          talk("ann", "bob", { body: "one", clientMsgId: "c1" }),
-          talk("ann", "bob", { body: "three", type: 2, clientMsgId: "c3" }),
-          talk("ann", "bob", { key: { scope: "g1_c1", n: 2, low: 1 } }),
-        ]
-      ) expect(await stored(store, again)).toMatchObject({ duplicate: true });
-      expect(await stored(store, talk("ann", "bob"))).toMatchObject({ seq: 3 + round, receiverPos: 4 + round });
-    }
-    {
-      await using store = await openSqliteStore(options);
-      const lines = async (account: string) =>
-        (await store.conversations("kim", account, undefined, 9)).conversations.map((
-          one,
-        ) => [one.peer, one.head, one.read, one.unread, one.last?.body]);
-      expect(await lines("bob")).toEqual([
-        [{ account: "ann" }, 5, 0, 5, "ann to bob"],
-        [{ account: "cat" }, 1, 0, 1, "from cat"],
-      ]);
-      expect(await lines("ann")).toEqual([[{ account: "bob" }, 5, 5, 0, "ann to bob"]]);
-      const { rows } = await store.history("kim", "bob", { account: "ann" }, { before: 5, limit: 3 });
-      expect(rows.map((row) => row.body)).toEqual(["two", "three", "ann to bob"]);
-      const { id } = await store.createGroup(group("bob", ["ann"]));
-      expect((await stored(store, groupTalk("ann", id))).fan).toEqual([
-        { account: "bob", pos: 7 },
-        { account: "ann", pos: 6 },
-      ]);
-    }
-    const db = new DatabaseSync(directory.in("messages.db"));
-    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: VERSION });
-    expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
-    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
-    await using fresh = await tempDir();
-    await (await openSqliteStore({ ...options, directory: fresh.path }))[Symbol.asyncDispose]();
-    const other = new DatabaseSync(fresh.in("messages.db"));
-    expect(tables).toEqual(other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all());
-    for (const { name } of tables) {
-      const columns = (db: DatabaseSync) =>
-        db.prepare("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY name").all(String(name));
-      expect(columns(db)).toEqual(columns(other));
-    }
-    db.close();
-    other.close();
-  });
+  test.each(OLDER)(
+    "version $version keeps its messages, numbers, positions, keys and client ids",
+    async ({ version, sql }) => {
+      await using directory = await tempDir();
+      database(directory.in("messages.db"), sql);
+      const options: SqliteOptions = {
+        directory: directory.path,
+        sync: "normal",
+        threads: false,
+        clock: new FakeClock(1_700_000_005_000),
+      };
+      for (const round of [1, 2]) {
+        await using store = await openSqliteStore(options);
+        const bob = await store.messages("kim", "bob", { after: 0, limit: 4 });
+        expect(bob.rows.map(({ pos, seq, body, peer }) => ({ pos, seq, body, peer }))).toEqual([
+          { pos: 1, seq: 1, body: "one", peer: "ann" },
+          { pos: 2, seq: 2, body: "two", peer: "ann" },
+          { pos: 3, seq: 3, body: "three", peer: "ann" },
+          { pos: 4, seq: 1, body: "from cat", peer: "cat" },
+        ]);
+        expect(bob.head.epoch).toMatch(/^[1-9]\d+$/);
+        expect(await store.acked("kim", "bob", "phone")).toBe(2);
+        for (
+          const again of [
+            talk("ann", "bob", { body: "one", clientMsgId: "c1" }),
+            talk("ann", "bob", { body: "three", type: 2, clientMsgId: "c3" }),
+            talk("ann", "bob", { key: { scope: "g1_c1", n: 2, low: 1 } }),
+          ]
+        ) expect(await stored(store, again)).toMatchObject({ duplicate: true });
+        if (version === 4) {
+          const refused = talk("ann", "bob", { key: { scope: "g1_c9", n: 1, low: 1 } });
+          expect(await store.append([refused])).toMatchObject([{ code: "BUSY" }]);
+        }
+        expect(await stored(store, talk("ann", "bob"))).toMatchObject({ seq: 3 + round, receiverPos: 4 + round });
+      }
+      {
+        await using store = await openSqliteStore(options);
+        const lines = async (account: string) =>
+          (await store.conversations("kim", account, undefined, 9)).conversations.map((
+            one,
+          ) => [one.peer, one.head, one.read, one.unread, one.last?.body]);
+        expect(await lines("bob")).toEqual([
+          [{ account: "ann" }, 5, 0, 5, "ann to bob"],
+          [{ account: "cat" }, 1, 0, 1, "from cat"],
+        ]);
+        expect(await lines("ann")).toEqual([[{ account: "bob" }, 5, 5, 0, "ann to bob"]]);
+        const { rows } = await store.history("kim", "bob", { account: "ann" }, { before: 5, limit: 3 });
+        expect(rows.map((row) => row.body)).toEqual(["two", "three", "ann to bob"]);
+        const { id } = await store.createGroup(group("bob", ["ann"]));
+        expect((await stored(store, groupTalk("ann", id))).fan).toEqual([
+          { account: "bob", pos: 7 },
+          { account: "ann", pos: 6 },
+        ]);
+      }
+      const db = new DatabaseSync(directory.in("messages.db"));
+      expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: VERSION });
+      expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+      const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
+      await using fresh = await tempDir();
+      await (await openSqliteStore({ ...options, directory: fresh.path }))[Symbol.asyncDispose]();
+      const other = new DatabaseSync(fresh.in("messages.db"));
+      expect(tables).toEqual(other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all());
+      for (const { name } of tables) {
+        const columns = (db: DatabaseSync) =>
+          db.prepare("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY name").all(String(name));
+        expect(columns(db)).toEqual(columns(other));
+      }
+      db.close();
+      other.close();
+    },
+  );
 
   test("a migration that fails leaves the older file as it was", async () => {
     await using directory = await tempDir();

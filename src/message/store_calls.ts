@@ -96,9 +96,7 @@ export const CALL = {
     checkKey(key);
     const texts = { app, owner, name, avatar, introduction, members };
     const keyed = { ...texts, key: keyOfWire(key), startBy: startByOf(waitMs, nowMs), again };
-    const made = await store.createGroup(keyed).catch((thrown: unknown) => {
-      throw again ? final(ImError.from(thrown)) : thrown;
-    });
+    const made = await finalIf(again, store.createGroup(keyed));
     return { id: made.id, members: [...made.members] };
   }),
   join: call(
@@ -107,7 +105,7 @@ export const CALL = {
     rpc.ChangeMembersResp,
     async (store, request, nowMs, { changes }) => {
       const change = changeOf(request, nowMs);
-      const made = await store.join(change);
+      const made = await finalIf(change.again, store.join(change));
       changes.note(change, true, made);
       return changedToWire(made);
     },
@@ -118,7 +116,7 @@ export const CALL = {
     rpc.ChangeMembersResp,
     async (store, request, nowMs, { changes }) => {
       const change = changeOf(request, nowMs);
-      const made = await store.quit(change);
+      const made = await finalIf(change.again, store.quit(change));
       changes.note(change, false, made);
       return changedToWire(made);
     },
@@ -209,13 +207,20 @@ const NOTHING_APPENDED: rpc.Appended = {
 const NO_CONTENT: rpc.Content = { messageId: 0n, type: 0, body: "", extra: "" };
 const NO_CONVERSATION = { dest: "", isGroup: false, head: 0, read: 0, unread: 0 } as const;
 
-/** BUSY of the call means that nobody looked, and is asked again; this is the store's own last word. */
-function final(error: ImError): ImError {
-  return error.code === "BUSY" ? new ImError("SYSTEM", error.message, { cause: error }) : error;
+/** BUSY of the call means that nobody looked, and is asked again; of what came again this is the store's own last word. */
+async function finalIf<T>(again: boolean | undefined, made: Promise<T>): Promise<T> {
+  try {
+    return await made;
+  } catch (thrown) {
+    const isLast = again === true && thrown instanceof ImError && thrown.code === "BUSY";
+    throw isLast ? new ImError("SYSTEM", thrown.message, { cause: thrown }) : thrown;
+  }
 }
 
-function changeOf({ app, group, accounts, by, waitMs }: rpc.ChangeMembersReq, nowMs: number): ChangeMembers {
+function changeOf(request: rpc.ChangeMembersReq, nowMs: number): ChangeMembers {
+  const { app, group, accounts, key, again } = request, by = request.by === "" ? undefined : request.by;
   checkNames([app]);
   checkNames(accounts);
-  return { app, group, accounts, by: by === "" ? undefined : by, startBy: startByOf(waitMs, nowMs) };
+  checkKey(key);
+  return { app, group, accounts, by, key: keyOfWire(key), startBy: startByOf(request.waitMs, nowMs), again };
 }

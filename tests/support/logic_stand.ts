@@ -1,7 +1,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { silent } from "../../src/base/logger.ts";
 import { Metrics } from "../../src/base/metrics.ts";
-import type { Downward } from "../../src/container/link.ts";
+import type { Downward, Upward } from "../../src/container/link.ts";
 import { Batcher } from "../../src/message/batcher.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/message/sqlite.ts";
 import { type BodyType, decodeBody, encodeBody } from "../../src/protocol/bodies.ts";
@@ -59,13 +59,13 @@ export class LogicStand implements AsyncDisposable {
     command: string,
     [request, response]: readonly [BodyType<Req>, BodyType<Res>],
     body: Partial<Req>,
-    { caps = true, dest = "" } = {},
+    { caps = true, dest = "", ...way }: Partial<Pick<Upward, "caps" | "key" | "again">> & { dest?: string } = {},
   ): Promise<Res> {
     const sequence = ++this.#sequence, channelId = channelOf(account);
     const who = { app: "kim", account, device: "", caps, content: "protobuf" as const };
-    const way = { gateId: "gw", key: undefined, startBy: Infinity, again: false };
+    const usual = { gateId: "gw", key: undefined, startBy: Infinity, again: false };
     const header = makeHeader(command, { channelId, sequence, dest });
-    this.logic.up({ header, body: encodeBody(request, body), ...who, ...way }, this.#link);
+    this.logic.up({ header, body: encodeBody(request, body), ...who, ...usual, ...way }, this.#link);
     await this.logic.drained();
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
     const answer = this.down.find((one) => one.header.sequence === sequence && one.header.flag === FLAG.RESPONSE)!;

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { Snowflake } from "../../id/snowflake.ts";
 import { fromBase36, toBase36 } from "../../protocol/base36.ts";
-import type { ChangeMembers, CreateGroup, Group, MemberPage, MembersChanged, Room } from "../group_store.ts";
+import type { CreateGroup, Group, MemberPage, Room } from "../group_store.ts";
 import { ints, textOf, texts, utf8s } from "./arrays.ts";
 import type { Sql, Tx } from "./database.ts";
 import { KIND } from "./names.ts";
@@ -14,15 +14,6 @@ export interface GroupDeps {
   /** A group with more members is large. */
   readonly inboxGroup: number;
   readonly fault: (place: "statement") => void;
-}
-
-/** The row of a group, locked until the transaction ends. */
-interface Locked {
-  readonly id: number;
-  readonly head: number;
-  readonly owner: string | null;
-  readonly count: number;
-  readonly large: boolean;
 }
 
 /** Accounts that one call changes. */
@@ -67,59 +58,6 @@ export async function createGroup(
     await scopes.save(tx);
   }
   return { id: name, members: accounts };
-}
-
-/** Rules: a member may add anyone, anybody may add themselves. */
-export async function join(tx: Tx, request: ChangeMembers, deps: GroupDeps): Promise<MembersChanged> {
-  const { app, by } = request;
-  checkStart(request, request.accounts, deps);
-  const group = await lock(tx, app, request.group);
-  const accounts = [...new Set(request.accounts)];
-  if (by !== undefined && !(accounts.length === 1 && accounts[0] === by) && !await isIn(tx, group.id, by)) {
-    throw new ImError("UNAUTHORIZED", "Cannot join group: only members may add others");
-  }
-  const id = deps.ids.next();
-  const logs = await intern(tx, app, accounts, id);
-  const there = await tx<{ account: number }[]>`SELECT account FROM group_members
-    WHERE grp = ${group.id} AND left_seq IS NULL AND account = ANY(${ints([...logs.values()])}::int4[])`;
-  const inside = new Set(there.map((one) => one.account));
-  const changed = accounts.filter((account) => !inside.has(logs.get(account)!));
-  const count = group.count + changed.length;
-  const becameLarge = !group.large && count > deps.inboxGroup;
-  deps.fault("statement");
-  if (changed.length > 0) {
-    await Promise.all([
-      addMembers(tx, group, changed.map((account) => logs.get(account)!), seconds(deps.clock), id),
-      tx`UPDATE groups SET members = ${count}, large_from = coalesce(large_from, ${
-        becameLarge ? group.head : null
-      }::int4)
-        WHERE id = ${group.id}`,
-    ]);
-  }
-  return { changed, seq: group.head, large: group.large || becameLarge, becameLarge };
-}
-
-/** Rules: the owner may remove anyone, anybody may leave. */
-export async function quit(tx: Tx, request: ChangeMembers, deps: GroupDeps): Promise<MembersChanged> {
-  const { app, by } = request;
-  checkStart(request, request.accounts, deps);
-  const group = await lock(tx, app, request.group);
-  const accounts = [...new Set(request.accounts)];
-  if (by !== undefined && !(accounts.length === 1 && accounts[0] === by) && by !== group.owner) {
-    throw new ImError("UNAUTHORIZED", "Cannot remove from group: only its owner may remove others");
-  }
-  const left = await tx<{ name: string; account: number }[]>`
-    UPDATE group_members m SET left_seq = ${group.head} FROM logs l
-    WHERE m.grp = ${group.id} AND m.left_seq IS NULL AND l.id = m.account AND l.app = ${app}
-      AND l.kind = ${KIND.account} AND l.name = ANY(${texts(accounts)}::text[]) RETURNING l.name, m.account`;
-  const changed = left.map((one) => one.name);
-  deps.fault("statement");
-  if (changed.length > 0) {
-    await tx`UPDATE groups SET members = members - ${changed.length},
-        owner = CASE WHEN owner = ANY(${ints(left.map((one) => one.account))}::int4[]) THEN NULL ELSE owner END
-      WHERE id = ${group.id}`;
-  }
-  return { changed, seq: group.head, large: group.large, becameLarge: false };
 }
 
 /** Groups by id; unknown ones are left out. */
@@ -208,31 +146,16 @@ export async function findGroup(
 
 /** @throws {ImError} INVALID_BODY, always. */
 export function unknownGroup(): never {
-  throw new ImError("INVALID_BODY", "Cannot find group: there is none with this id");
+  throw noSuchGroup();
 }
 
-/** The group's row, locked. @throws {ImError} INVALID_BODY */
-async function lock(tx: Tx, app: string, id: string): Promise<Locked> {
-  if (fromBase36(id) === undefined) unknownGroup();
-  // The log's row first, as sends do; then what belongs to it is read as it is now.
-  const [log] = await tx<{ id: number; head: number }[]>`
-    SELECT id, head FROM logs WHERE app = ${app} AND kind = ${KIND.group} AND name = ${id} FOR UPDATE`;
-  const [group] = log
-    ? await tx<{ owner: string | null; members: number; large: boolean }[]>`
-      SELECT o.name AS owner, g.members, g.large_from IS NOT NULL AS large FROM groups g LEFT JOIN logs o ON o.id = g.owner
-      WHERE g.id = ${log.id}`
-    : [];
-  if (!log || !group) return unknownGroup();
-  return { id: log.id, head: log.head, owner: group.owner, count: group.members, large: group.large };
+/** INVALID_BODY. */
+export function noSuchGroup(): ImError {
+  return new ImError("INVALID_BODY", "Cannot find group: there is none with this id");
 }
 
-/** @throws {ImError} INVALID_BODY, BUSY */
-function checkStart(request: { startBy: number }, accounts: readonly string[], deps: GroupDeps): void {
-  const problem = startProblem(request, accounts, deps);
-  if (problem) throw problem;
-}
-
-function startProblem(
+/** Why it may not begin. */
+export function startProblem(
   { startBy }: { startBy: number },
   accounts: readonly string[],
   { clock }: GroupDeps,
@@ -244,14 +167,13 @@ function startProblem(
   return startBy < clock.mono() ? new ImError("BUSY", "Cannot change group: too late to start") : undefined;
 }
 
-async function isIn(tx: Tx, group: number, account: string): Promise<boolean> {
-  const rows = await tx`SELECT 1 FROM group_members m JOIN logs l ON l.id = m.account
-    WHERE m.grp = ${group} AND m.left_seq IS NULL AND l.name = ${account}`;
-  return rows.length > 0;
-}
-
 /** Numbers of accounts by name; those that are new are made. */
-async function intern(tx: Tx, app: string, accounts: readonly string[], epoch: bigint): Promise<Map<string, number>> {
+export async function intern(
+  tx: Tx,
+  app: string,
+  accounts: readonly string[],
+  epoch: bigint,
+): Promise<Map<string, number>> {
   const find = () =>
     tx<{ id: number; name: string }[]>`SELECT id, name FROM logs
       WHERE app = ${app} AND kind = ${KIND.account} AND name = ANY(${texts(accounts)}::text[])`;
@@ -265,7 +187,7 @@ async function intern(tx: Tx, app: string, accounts: readonly string[], epoch: b
 }
 
 /** @param id snowflake of the change: members see the group in their lists from then on, everything so far is read. */
-async function addMembers(
+export async function addMembers(
   tx: Tx,
   group: { readonly id: number; readonly head: number },
   accounts: readonly number[],
@@ -295,6 +217,7 @@ async function firstMembers(tx: Tx, app: string, id: string): Promise<string[]> 
   return [...new Set(rows.map((row) => row.name))];
 }
 
-function seconds(clock: Clock): number {
+/** Unix time. */
+export function seconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }

@@ -1,3 +1,4 @@
+// A little over 300 lines: an ImStore has many methods, each of them a few lines that pass on.
 import { Backoff } from "../../base/backoff.ts";
 import { type Clock, sleep, type Timer } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
@@ -23,7 +24,8 @@ import { Acks } from "./acks.ts";
 import { appendBatch } from "./append.ts";
 import { readConversations, readHistory, readRoom, readRoomHeads, setRead } from "./conversations.ts";
 import { Database, type Sql, type Tx } from "./database.ts";
-import { createGroup, isMember, join, quit, readGroups, readMembers, readRooms } from "./groups.ts";
+import { changeMembers } from "./change_members.ts";
+import { createGroup, isMember, readGroups, readMembers, readRooms } from "./groups.ts";
 import { makeRows } from "./inbox_rows.ts";
 import { readAcked, readContents, readEntries, readHeads, readMessages, readPosition } from "./reads.ts";
 import { removeSlice } from "./retention.ts";
@@ -119,18 +121,16 @@ export class PostgresStore implements ImStore {
     return this.#read((sql) => readAcked(sql, app, account, device));
   }
 
-  async createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
-    const made = await this.#inTurn(() => this.#createGroup(request));
-    if (made instanceof ImError) throw made;
-    return made;
+  createGroup(request: CreateGroup): Promise<{ id: string; members: readonly string[] }> {
+    return this.#once(request, (tx, one) => createGroup(tx, one, this.#deps));
   }
 
   join(request: ChangeMembers): Promise<MembersChanged> {
-    return this.#write((tx) => join(tx, request, this.#deps));
+    return this.#once(request, (tx, one) => changeMembers(tx, "join", one, this.#deps));
   }
 
   quit(request: ChangeMembers): Promise<MembersChanged> {
-    return this.#write((tx) => quit(tx, request, this.#deps));
+    return this.#once(request, (tx, one) => changeMembers(tx, "quit", one, this.#deps));
   }
 
   group(app: string, id: string): Promise<Group | undefined> {
@@ -230,14 +230,24 @@ export class PostgresStore implements ImStore {
     });
   }
 
-  async #createGroup(request: CreateGroup): Promise<{ id: string; members: string[] } | ImError> {
+  /** A change of groups that may come again. An error that `run` gives is committed before it is told. */
+  async #once<Request extends CreateGroup | ChangeMembers, T>(
+    request: Request,
+    run: (tx: Tx, request: Request) => Promise<T | ImError>,
+  ): Promise<T> {
     const { db } = this.#deps;
-    try {
-      return await db.transact((tx) => createGroup(tx, request, this.#deps));
-    } catch (thrown) {
-      const late = { ...request, startBy: -Infinity };
-      return await this.#look((tx) => createGroup(tx, late, this.#deps), request.again === true) ?? db.failure(thrown);
-    }
+    const made = await this.#inTurn(async () => {
+      try {
+        return await db.transact((tx) => run(tx, request));
+      } catch (thrown) {
+        const error = db.failure(thrown), late = { ...request, startBy: -Infinity };
+        if (!request.key) return error;
+        const known = await this.#look((tx) => run(tx, late), request.again === true) ?? error;
+        return known instanceof ImError && known.code === "BUSY" ? error : known;
+      }
+    });
+    if (made instanceof ImError) throw made;
+    return made;
   }
 
   /** What became of it; undefined: the database does not tell, and it was never asked before, so nothing is stored. */

@@ -2,27 +2,18 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Clock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import type { MonotonicNs } from "../../base/monotonic_ns.ts";
-import { snowflakeAt, snowflakeMs } from "../../id/snowflake.ts";
-import type { RequestKey } from "../message_store.ts";
-import { REMEMBER_MOST, REMEMBER_MS, RequestKeys } from "../request_keys.ts";
+import { snowflakeMs } from "../../id/snowflake.ts";
 import { type ClientIds, isForgotten, readRemoved, sameContent } from "./client_ids.ts";
 import { eachInFan, Fan } from "./fan.ts";
 import type { Faults } from "./faults.ts";
 import { type Groups, type KnownGroup, unknownGroup } from "./groups.ts";
+import { answered, type Keys } from "./keys.ts";
 import { headOf, type Log, type Logs } from "./logs.ts";
 import { type Answer, type Stored, storedOf } from "./stored.ts";
 import type { Write } from "./messages.ts";
-import { created, type CreateOp, type Done } from "./ops.ts";
-import { big, int, maybeBytes, MESSAGE_COLUMNS, NUMBER_COLUMNS, text } from "./rows.ts";
+import { int, maybeBytes, MESSAGE_COLUMNS, text } from "./rows.ts";
 import { KIND, pairName } from "./schema.ts";
-import { RefusedKeys } from "./refused_keys.ts";
 import type { Tail } from "./tail.ts";
-
-/** The answer of a request that made a group. */
-export interface CreatedGroup {
-  readonly id: bigint;
-  readonly group: string;
-}
 
 export interface AppendsDeps {
   readonly db: DatabaseSync;
@@ -32,6 +23,7 @@ export interface AppendsDeps {
   readonly groups: Groups;
   readonly tail: Tail;
   readonly clientIds: ClientIds;
+  readonly keys: Keys;
   readonly times: MonotonicNs;
   readonly nextId: () => bigint;
   /** Begins the transaction, unless it has begun. */
@@ -41,15 +33,12 @@ export interface AppendsDeps {
 /** Recognises requests that come again, and stores messages. */
 export class Appends {
   readonly #deps: AppendsDeps;
-  readonly #keys = new RequestKeys<Stored | CreatedGroup | "refused">();
-  readonly #refused: RefusedKeys;
   readonly #insertMessage: StatementSync;
   readonly #selectMessage: StatementSync;
   readonly #selectFan: StatementSync;
 
   constructor(deps: AppendsDeps) {
     const { db } = this.#deps = deps;
-    this.#refused = new RefusedKeys(db, REMEMBER_MS);
     this.#insertMessage = db.prepare(
       `INSERT INTO messages (id, conversation, seq, sender, sender_pos, receiver, receiver_pos, type, body, extra,
          send_time, key_scope, key_n, client_msg_id, fan) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -59,18 +48,12 @@ export class Appends {
     this.#selectFan = db.prepare("SELECT fan FROM messages WHERE id = ?");
   }
 
-  /** Requests that would be recognised if they came again. */
-  get remembered(): number {
-    return this.#keys.size;
-  }
-
   /** The first answer of a request that came before. */
   known(write: Write): Answer | ImError | undefined {
     const { key, clientMsgId } = write;
-    const byKey = key && this.#keys.find(key);
-    if (byKey === "refused") return refused();
-    if (byKey === "answered" || (byKey && "group" in byKey)) return answered(key?.n);
-    if (byKey) return this.#again(byKey);
+    const byKey = key && this.#deps.keys.find(key);
+    if (byKey instanceof ImError) return byKey;
+    if (byKey) return typeof byKey === "object" && "seq" in byKey ? this.#again(byKey) : answered(key);
     return clientMsgId === undefined ? undefined : this.#knownByClient(write, clientMsgId);
   }
 
@@ -81,76 +64,8 @@ export class Appends {
     this.#deps.begin();
     this.#deps.faults.at("statement");
     const answer = group ? this.#storeInGroup(write, group) : { stored: this.#storePair(write), duplicate: false };
-    if (write.key) this.#keys.add(write.key, answer.stored, jobMs);
+    this.#deps.keys.add(write.key, answer.stored, jobMs);
     return answer;
-  }
-
-  /** The first answer of a request for a group that came before. */
-  knownGroup(op: CreateOp): Done | ImError | undefined {
-    const { key } = op, known = key && this.#keys.find(key);
-    if (!known) return undefined;
-    if (known === "refused") return refused();
-    return known !== "answered" && "group" in known ? created(known.group, op) : answered(key?.n);
-  }
-
-  rememberGroup({ key }: CreateOp, group: CreatedGroup, jobMs: number): void {
-    if (key) this.#keys.add(key, group, jobMs);
-  }
-
-  /** A request that came again is refused: what comes under its key from now on is refused, too. */
-  refuse({ key, again }: { readonly key?: RequestKey | undefined; readonly again?: boolean | undefined }): void {
-    if (!again || !key || this.#keys.find(key) !== undefined) return;
-    const { clock } = this.#deps;
-    this.#keys.add(key, "refused", clock.mono());
-    this.#refused.add(key, clock.now());
-  }
-
-  /** Refusals that the next commit has to keep. */
-  get unsaved(): boolean {
-    return this.#refused.unsaved;
-  }
-
-  /** In a transaction. Call `saved` once it is committed. */
-  saveRefused(): void {
-    this.#refused.save(this.#deps.clock.now());
-  }
-
-  saved(): void {
-    this.#refused.saved();
-  }
-
-  /** Takes back what a failed commit left in memory. @param durable the highest id that is certainly stored. */
-  forget({ key }: Pick<Write, "key">, durable: bigint): void {
-    const known = key && this.#keys.find(key);
-    if (key && typeof known === "object" && known.id > durable) this.#keys.forget(key);
-  }
-
-  /**
-   * Reads back the keys of the last minutes before the newest message: a clock that is ahead after a restart must not make
-   * them old.
-   */
-  load(newest: bigint): void {
-    const { db, clock } = this.#deps;
-    const untilMs = Math.min(clock.now(), snowflakeMs(newest));
-    const mono = clock.mono(), from = snowflakeAt(untilMs - REMEMBER_MS);
-    const messages = db.prepare(
-      `SELECT * FROM (SELECT key_scope, key_n, ${NUMBER_COLUMNS} FROM messages WHERE id >= ? AND key_scope IS NOT NULL
-         ORDER BY id DESC LIMIT ?) ORDER BY id`,
-    );
-    messages.setReadBigInts(true);
-    for (const row of messages.iterate(from, REMEMBER_MOST)) {
-      this.#keys.add({ scope: text(row, "key_scope"), n: int(row, "key_n"), low: 0 }, storedOf(row), mono);
-    }
-    const groups = db.prepare(
-      `SELECT key_scope, key_n, epoch, logs.name FROM groups JOIN logs ON logs.id = groups.id
-       WHERE epoch >= ? AND key_scope IS NOT NULL ORDER BY groups.id DESC LIMIT ?`,
-    );
-    groups.setReadBigInts(true);
-    for (const row of groups.iterate(from, REMEMBER_MOST)) {
-      const group = { id: big(row, "epoch"), group: text(row, "name") };
-      this.#keys.add({ scope: text(row, "key_scope"), n: int(row, "key_n"), low: 0 }, group, mono);
-    }
-    for (const key of this.#refused.load(untilMs, REMEMBER_MOST)) this.#keys.add(key, "refused", mono);
   }
 
   #knownByClient(write: Write, clientMsgId: string): Answer | ImError | undefined {
@@ -275,12 +190,4 @@ export class Appends {
       fan,
     );
   }
-}
-
-function answered(n: number | undefined): ImError {
-  return new ImError("SYSTEM", `Cannot store message: request ${n} of its channel has been answered`);
-}
-
-function refused(): ImError {
-  return new ImError("BUSY", "Cannot do this: the request was refused before");
 }

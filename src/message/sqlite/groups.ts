@@ -128,6 +128,14 @@ export class Groups {
     return { id: log.name, members: this.#add(group, app, [...new Set([owner, ...members])], begin) };
   }
 
+  /** The answer to a change that was asked for before: nobody's membership changes any more. */
+  changedBefore({ app, group: id }: ChangeOp, becameLarge: boolean): MembersChanged | ImError {
+    const group = this.find(app, id);
+    if (!group) return unknownGroup();
+    const { largeFrom } = group, large = largeFrom !== undefined;
+    return { changed: [], seq: becameLarge && large ? largeFrom : headOf(group.log), large, becameLarge };
+  }
+
   /** @param begin is called before something is written. */
   change(op: ChangeOp, begin: () => void): MembersChanged | ImError {
     const group = this.find(op.app, op.group);

@@ -27,6 +27,8 @@ export interface ChangeOp {
   readonly group: string;
   readonly accounts: readonly string[];
   readonly by: string | undefined;
+  readonly key?: RequestKey | undefined;
+  readonly again?: boolean | undefined;
   readonly late: boolean;
 }
 

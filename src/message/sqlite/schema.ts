@@ -84,11 +84,12 @@ CREATE TABLE outbox (
 ) STRICT;
 `;
 
-const REFUSED_SCHEMA = `
-CREATE TABLE refused (           -- inner-hop keys of requests that came again and were refused for good
+const KEYS_SCHEMA = `
+CREATE TABLE kept_keys (         -- inner-hop keys of requests whose answers are in no other row (kept_keys.ts)
   at INTEGER NOT NULL,           -- ms
   scope TEXT NOT NULL,
   n INTEGER NOT NULL,
+  answer INTEGER NOT NULL DEFAULT 0, -- 0: came again, refused for good; 1, 2: members changed (2: the group became large)
   PRIMARY KEY (at, scope, n)
 ) STRICT, WITHOUT ROWID;
 `;
@@ -153,7 +154,11 @@ const MIGRATIONS: readonly string[] = [
      LEFT JOIN (SELECT conversation, sender, max(seq) AS seq FROM messages GROUP BY 1, 2) AS sent
        ON sent.conversation = pair.id AND sent.sender = own.id
      WHERE pair.kind = 1;`,
-  REFUSED_SCHEMA,
+  `CREATE TABLE refused (
+     at INTEGER NOT NULL, scope TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (at, scope, n)
+   ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE refused RENAME TO kept_keys;
+   ALTER TABLE kept_keys ADD COLUMN answer INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /** `PRAGMA user_version` of what this build writes. */
@@ -223,7 +228,7 @@ function prepareSchema(db: DatabaseSync, path: string): void {
   }
   db.exec("BEGIN IMMEDIATE");
   if (version === 0) {
-    db.exec(SCHEMA + GROUP_SCHEMA + REFUSED_SCHEMA);
+    db.exec(SCHEMA + GROUP_SCHEMA + KEYS_SCHEMA);
     db.prepare("INSERT INTO meta VALUES ('store', ?), ('floor', 0)").run(crypto.randomUUID());
     db.exec(`PRAGMA application_id = ${APPLICATION}`);
   } else {

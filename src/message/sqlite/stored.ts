@@ -1,4 +1,5 @@
-import { big, int, maybeText, type Row } from "./rows.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { big, int, maybeText, NUMBER_COLUMNS, type Row } from "./rows.ts";
 
 /** A stored message, as far as later rows and answers need it. Shared by all logs it is in. */
 export interface Stored {
@@ -51,4 +52,12 @@ export function storedOf(row: Row): Stored {
     form: pair ? "pair" : int(row, "fanned") === 1 ? "fan" : "room",
     clientMsgId: maybeText(row, "client_msg_id"),
   };
+}
+
+/** The last that was stored. */
+export function newestMessage(db: DatabaseSync): Stored | undefined {
+  const select = db.prepare(`SELECT ${NUMBER_COLUMNS} FROM messages ORDER BY id DESC LIMIT 1`);
+  select.setReadBigInts(true);
+  const row = select.get();
+  return row && storedOf(row);
 }

@@ -8,14 +8,16 @@ import { ClientIds } from "./client_ids.ts";
 import { Cursors } from "./cursors.ts";
 import type { Faults } from "./faults.ts";
 import { Groups } from "./groups.ts";
+import { Keys } from "./keys.ts";
+import { knownOp } from "./known_ops.ts";
 import { headOf, type Log, Logs } from "./logs.ts";
-import { type Answer, type Stored, storedOf } from "./stored.ts";
+import { type Answer, newestMessage, type Stored } from "./stored.ts";
 import type { Ack, FullRange, Job, Write, WriterState } from "./messages.ts";
-import { type CreateOp, type Done, done, type MakeRowsOp, type Op, rowsOf } from "./ops.ts";
+import { type ChangeOp, type CreateOp, type Done, done, type MakeRowsOp, type Op, rowsOf } from "./ops.ts";
 import { ReadPositions } from "./read_positions.ts";
 import { Retention } from "./retention.ts";
 import { RoomRows } from "./room_rows.ts";
-import { big, NUMBER_COLUMNS } from "./rows.ts";
+import { big } from "./rows.ts";
 import { KIND } from "./schema.ts";
 import { Tail, waitingRows } from "./tail.ts";
 import { problemOf, Stop, Transaction } from "./transaction.ts";
@@ -57,6 +59,7 @@ export class Writer implements Disposable {
   readonly #groups: Groups;
   readonly #tail: Tail;
   readonly #clientIds: ClientIds;
+  readonly #keys: Keys;
   readonly #appends: Appends;
   readonly #rooms: RoomRows;
   readonly #read: ReadPositions;
@@ -106,14 +109,15 @@ export class Writer implements Disposable {
     const nextId = () => this.#newest = this.#ids.next();
     const begin = () => this.#transaction.begin();
     this.#groups = new Groups(db, this.#logs, { inboxGroup, most: cachedLogs * MEMBERS_PER_LOG, nextId });
+    const keys = this.#keys = new Keys(db, clock);
     const [logs, groups, tail, clientIds, times] = [this.#logs, this.#groups, this.#tail, this.#clientIds, this.#times];
-    this.#appends = new Appends({ db, clock, faults, logs, groups, tail, clientIds, times, nextId, begin });
+    this.#appends = new Appends({ db, clock, faults, logs, groups, tail, clientIds, keys, times, nextId, begin });
     this.#rooms = new RoomRows(db, logs, tail, times);
     this.#read = new ReadPositions(db, logs, groups);
     this.#retention = new Retention({ db, clock, logs, tail, clientIds });
     this.#cursors = new Cursors(db, logs);
     this.#refresh();
-    this.#appends.load(this.#newest);
+    this.#keys.load(this.#newest);
   }
 
   /** Carries out a job. @throws {Stop} when its outcome must not be answered */
@@ -124,7 +128,7 @@ export class Writer implements Disposable {
       while (this.#tail.full && !this.#refusal) this.#tidy();
       const results = job.items.map((item) => this.#final(item, "do" in item ? this.#op(item) : this.#append(item)));
       const acks = job.acks.map((ack) => this.#ack(ack));
-      if (this.#appends.unsaved && !this.#refusal) this.#transaction.begin();
+      if (this.#keys.unsaved && !this.#refusal) this.#transaction.begin();
       if (this.#transaction.open) this.#commit();
       else if (this.#tail.behind && !this.#refusal) this.#tidy();
       return { results, acks };
@@ -162,7 +166,7 @@ export class Writer implements Disposable {
       waitingRows: this.#tail.rows,
       waitingLogs: this.#tail.logs,
       cachedLogs: this.#logs.size,
-      rememberedKeys: this.#appends.remembered,
+      rememberedKeys: this.#keys.size,
       commits: this.#commits,
       failedCommits: this.#failedCommits,
       behind: this.#tail.behind && this.#problem === "",
@@ -175,7 +179,7 @@ export class Writer implements Disposable {
 
   /** A refusal of what came again is remembered. hot: per message */
   #final<Result>(item: Write | Op, result: Result): Result {
-    if (result instanceof ImError && (!("do" in item) || item.do === "create")) this.#appends.refuse(item);
+    if (result instanceof ImError) this.#keys.refuse(item);
     return result;
   }
 
@@ -188,7 +192,7 @@ export class Writer implements Disposable {
   }
 
   #op(op: Op): Done | ImError {
-    const known = op.do === "create" && this.#appends.knownGroup(op);
+    const known = knownOp(op, this.#keys, this.#groups);
     if (known) return known;
     if (this.#refusal) return this.#refusal;
     if (op.late) return new ImError("BUSY", "Cannot change group: too late to start");
@@ -197,15 +201,21 @@ export class Writer implements Disposable {
     if (op.do === "remove") {
       return { done: this.#retention.remove(BigInt(op.before), op.most, this.#flushed, this.#begin) };
     }
-    const result = op.do === "create" ? { done: this.#create(op) } : done(this.#groups.change(op, this.#begin));
+    const result = op.do === "create" ? { done: this.#create(op) } : this.#change(op);
     if (this.#transaction.open) this.#flushed.rows += rowsOf(op);
     return result;
   }
 
   #create(op: CreateOp): unknown {
     const made = this.#groups.create(op, this.#begin);
-    this.#appends.rememberGroup(op, { id: this.#newest, group: made.id }, this.#jobMs);
+    this.#keys.add(op.key, { id: this.#newest, group: made.id }, this.#jobMs);
     return made;
+  }
+
+  #change(op: ChangeOp): Done | ImError {
+    const made = this.#groups.change(op, this.#begin);
+    if (!(made instanceof ImError)) this.#keys.changed(op.key, made.becameLarge);
+    return done(made);
   }
 
   #makeRows({ app, accounts, since, most }: MakeRowsOp) {
@@ -232,9 +242,9 @@ export class Writer implements Disposable {
       this.#saveMeta.run("last_id", this.#newest);
       this.#saveMeta.run("last_time", this.#times.next());
     }
-    this.#appends.saveRefused();
+    this.#keys.save();
     this.#transaction.commit();
-    this.#appends.saved();
+    this.#keys.saved();
     this.#flushed = { rows: 0, clientIds: 0 };
     this.#marks = false;
     this.#durable = this.#newest;
@@ -249,9 +259,7 @@ export class Writer implements Disposable {
     this.#failedCommits++;
     this.#stale = true;
     this.#flushed = { rows: 0, clientIds: 0 };
-    for (const item of job.items) {
-      if (!("do" in item) || item.do === "create") this.#appends.forget(item, this.#durable);
-    }
+    this.#keys.undo(job, this.#durable);
     const cause = thrown instanceof Error ? thrown.message : String(thrown);
     this.#problem = this.#refusal?.message ?? problemOf(kind, cause);
     const error = new ImError("SYSTEM", this.#problem, { cause: thrown });
@@ -263,8 +271,7 @@ export class Writer implements Disposable {
   #knownAfter(item: Write | Op): Answer | Done | ImError | undefined {
     try {
       this.#refresh();
-      if (!("do" in item)) return this.#appends.known(item);
-      return item.do === "create" ? this.#appends.knownGroup(item) : undefined;
+      return "do" in item ? knownOp(item, this.#keys, this.#groups) : this.#appends.known(item);
     } catch { // the database cannot be read either: the failure is answered, and memory stays stale
       return undefined;
     }
@@ -285,13 +292,6 @@ export class Writer implements Disposable {
     const row = this.#selectMeta.get(key);
     return row && big(row, "value");
   }
-}
-
-function newestMessage(db: DatabaseSync): Stored | undefined {
-  const select = db.prepare(`SELECT ${NUMBER_COLUMNS} FROM messages ORDER BY id DESC LIMIT 1`);
-  select.setReadBigInts(true);
-  const row = select.get();
-  return row && storedOf(row);
 }
 
 function later(one = -1n, other = -1n): bigint | undefined {

@@ -1661,13 +1661,15 @@ export const NewGroupResp: BodyType<NewGroupResp> = {
   },
 };
 
-/** 1 app, 2 group, 3 accounts, 4 by, 5 waitMs */
+/** 1 app, 2 group, 3 accounts, 4 by, 5 waitMs, 6 key, 7 again */
 export interface ChangeMembersReq {
   app: string;
   group: string;
   accounts: string[];
   by: string;
   waitMs: number;
+  key?: RequestKey;
+  again: boolean;
 }
 export const ChangeMembersReq: BodyType<ChangeMembersReq> = {
   name: "ChangeMembersReq",
@@ -1677,6 +1679,8 @@ export const ChangeMembersReq: BodyType<ChangeMembersReq> = {
     { name: "accounts", kind: "string", repeated: true },
     { name: "by", kind: "string" },
     { name: "waitMs", declared: "wait_ms", kind: "uint32" },
+    { name: "key", kind: () => RequestKey },
+    { name: "again", kind: "bool" },
   ],
   encode(m, w) {
     if (m.app) w.field(10).string(m.app);
@@ -1684,8 +1688,10 @@ export const ChangeMembersReq: BodyType<ChangeMembersReq> = {
     if (m.accounts) { for (const one of m.accounts) w.field(26).string(one); }
     if (m.by) w.field(34).string(m.by);
     if (m.waitMs) w.field(40).uint32(m.waitMs);
+    if (m.key) w.field(50).message(RequestKey, m.key);
+    if (m.again) w.field(56).bool(m.again);
   },
-  decode(r, end, m = { app: "", group: "", accounts: [], by: "", waitMs: 0 }) {
+  decode(r, end, m = { app: "", group: "", accounts: [], by: "", waitMs: 0, again: false }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -1703,6 +1709,12 @@ export const ChangeMembersReq: BodyType<ChangeMembersReq> = {
           break;
         case 40:
           m.waitMs = r.uint32();
+          break;
+        case 50:
+          m.key = r.message(RequestKey, m.key);
+          break;
+        case 56:
+          m.again = r.bool();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);

@@ -9,11 +9,11 @@ import { inTurn } from "./turns.ts";
 /** chat.group.join: a member adds anyone, anybody adds themselves. Joining twice is fine. */
 export function joinGroup(deps: Pick<LogicDeps, "messages" | "sessions">) {
   return async (ctx: CommandContext, request: pkt.GroupJoinReq): Promise<Record<string, never>> => {
-    const { app, account: by, startBy } = ctx;
+    const { app, account: by, key, startBy, again } = ctx;
     const { account, groupId } = request;
     if (!isName(account)) throw new ImError("INVALID_BODY", "Cannot join group: account is not a legal name");
     const { changed, seq, large, becameLarge } = await inTurn(deps.messages, { app, groupId, account }, async () => {
-      const joined = await deps.messages.join({ app, group: groupId, accounts: [account], by, startBy });
+      const joined = await deps.messages.join({ app, group: groupId, accounts: [account], by, key, startBy, again });
       if (joined.large && joined.changed.length > 0) {
         const change = { app, groupId, joined: true, seq: joined.seq };
         await tellNow(deps, ctx, account, change, async () => {

@@ -51,4 +51,38 @@ describe("gateways and the rooms of large groups", () => {
     await at.ask("bob", "chat.group.quit", QUIT, { groupId, account: "bob" });
     expect(at.rooms("bob")).toEqual(["-0"]);
   });
+
+  test("a first copy of leaving that comes after the account is back leaves it in, and its room too", async () => {
+    const { at, groupId } = await stand();
+    await using _ = at;
+    const ask = (command: string, n: number, again: boolean) =>
+      at.ask("bob", command, JOIN, { groupId, account: "bob" }, { key: { scope: "c", n, low: 1 }, again });
+    await ask("chat.group.quit", 1, true);
+    await ask("chat.group.join", 2, false);
+    await ask("chat.group.quit", 1, false); // the server that had it first was paused
+    expect(await at.store.isMember("kim", groupId, "bob")).toBe(true);
+    expect(at.rooms("bob")).toEqual(["-0", "+0", "+0"]);
+  });
+
+  test("and one of joining that comes after it has left lets it in nowhere", async () => {
+    const { at, groupId } = await stand();
+    await using _ = at;
+    const ask = (command: string, n: number, again: boolean) =>
+      at.ask("dan", command, JOIN, { groupId, account: "dan" }, { key: { scope: "c", n, low: 1 }, again });
+    await ask("chat.group.join", 1, true);
+    await ask("chat.group.quit", 2, false);
+    await ask("chat.group.join", 1, false);
+    expect(await at.store.isMember("kim", groupId, "dan")).toBe(false);
+    expect(at.rooms("dan")).toEqual(["+0", "-0"]);
+  });
+
+  test("all members are told again that their group became large, when the request for it comes again", async () => {
+    await using at = await LogicStand.start();
+    for (const account of ["ann", "bob", "cid"]) await at.online(account);
+    const { id } = await at.store.createGroup(group("ann", ["bob"]));
+    const key = { scope: "c", n: 1, low: 1 };
+    await at.store.join(change(id, ["cid"], { key })); // and the server died
+    await at.ask("cid", "chat.group.join", JOIN, { groupId: id, account: "cid" }, { key, again: true });
+    for (const account of ["ann", "bob", "cid"]) expect([account, at.rooms(account)]).toEqual([account, ["+0"]]);
+  });
 });

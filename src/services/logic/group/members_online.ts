@@ -49,19 +49,18 @@ export function changeRooms(
 
 /**
  * Tells of a change that is committed; it cannot be refused any more. When nobody knows where the channels are, what the
- * store says is told later.
+ * store says is told later; without `tell` that is what is told now.
  */
 export async function tellNow(
   deps: Pick<LogicDeps, "messages" | "sessions">,
   ctx: CommandContext,
   account: string,
   change: pkt.RoomChange,
-  tell: () => Promise<void>,
+  tell?: () => Promise<void>,
 ): Promise<void> {
   const { app, groupId, joined, seq } = change;
-  await tell().catch(() =>
-    ctx.after(() => tellRooms(deps, ctx, [account], { app, groupId, seq: joined ? seq : 0, leftAt: seq }))
-  );
+  const asStored = () => tellRooms(deps, ctx, [account], { app, groupId, seq: joined ? seq : 0, leftAt: seq });
+  await (tell ?? asStored)().catch(() => ctx.after(asStored));
 }
 
 /**
