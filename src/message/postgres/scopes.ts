@@ -10,7 +10,7 @@ const REFUSED = 0n;
 
 interface Scope {
   low: number;
-  /** n → the id of what it made. */
+  /** n → the id of what it made; a number below any id says what it did instead. */
   readonly answers: Map<number, bigint>;
   readonly isNew: boolean;
   changed: boolean;
@@ -37,7 +37,7 @@ export class Scopes {
   }
 
   /**
-   * The id of what that request made, or why nothing may be made for it any more; undefined: it is new.
+   * What `add` was given for that request, or why nothing may be made for it any more; undefined: it is new.
    * @param what for the error's text.
    */
   find(key: RequestKey, what: string): bigint | ImError | undefined {
