@@ -37,6 +37,18 @@ const push = {
   sendTime: "1795208576205624029",
 };
 
+const session = {
+  channelId: PHONE,
+  gateId: "gate01",
+  account: "ann",
+  zone: "SH",
+  isp: "mobile",
+  remoteIP: "127.0.0.1",
+  device: "phone",
+  app: "kim",
+  tags: ["ios"],
+};
+
 const INPUTS: { name: string; kind: string; input: Plain }[] = [
   { name: "petrel-pong-with-head", kind: "basic", input: { code: 2, bodyHex: "000000000000002a" } },
   logic(
@@ -58,19 +70,7 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
       meta: forwarded(text("im.key", `${PHONE} 1 1`), text("im.wait", "4000")),
     },
     "Session",
-    {
-      channelId: PHONE,
-      gateId: "gate01",
-      account: "ann",
-      zone: "SH",
-      isp: "mobile",
-      remoteIP: "127.0.0.1",
-      device: "phone",
-      app: "kim",
-      tags: ["ios"],
-      cursor: 41,
-      epoch: "3f2a",
-    },
+    { ...session, cursor: 41, epoch: "3f2a" },
   ),
   logic(
     "petrel-login-response-recovered",
@@ -259,18 +259,7 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     "RestoreReq",
     {
       sessions: [
-        {
-          channelId: PHONE,
-          gateId: "gate01",
-          account: "ann",
-          zone: "SH",
-          isp: "mobile",
-          remoteIP: "127.0.0.1",
-          device: "phone",
-          app: "kim",
-          tags: ["ios"],
-          content: "json",
-        },
+        { ...session, content: "json" },
         { channelId: "gate01_bob_k3x9_2", gateId: "gate01", account: "bob", remoteIP: "unix", app: "other" },
       ],
     },

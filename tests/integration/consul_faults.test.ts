@@ -4,13 +4,29 @@ import { ConsulNaming } from "../../src/naming/consul.ts";
 import { until } from "../browser/until.ts";
 import { ConsulProcesses, found, LIMIT, problem, runs, told, watch } from "../support/consul_processes.ts";
 
-test("Consul restarts and has forgotten everybody: they are there again, and no subscriber noticed", async () => {
-  await using stand = await ConsulProcesses.start();
+/** A process with the server `a`, which follows who is there. */
+async function oneServer(stand: ConsulProcesses) {
+  const naming = stand.process();
+  const registration = naming.register(stand.server("a"));
+  await found(naming, "a");
+  const seen = watch(naming);
+  await told(seen, "a");
+  return { naming, registration, seen };
+}
+
+/** Two processes with the servers `a` and `b`; the first one follows who is there. */
+async function twoServers(stand: ConsulProcesses) {
   const one = stand.process(), other = stand.process();
   const a = one.register(stand.server("a", { id: "chat01" })), b = other.register(stand.server("b", { id: "chat02" }));
   await found(one, "a b");
   const seen = watch(one);
   await told(seen, "a b");
+  return { other, a, b, seen };
+}
+
+test("Consul restarts and has forgotten everybody: they are there again, and no subscriber noticed", async () => {
+  await using stand = await ConsulProcesses.start();
+  const { other, a, b, seen } = await twoServers(stand);
   for (let i = 0; i < 3; i++) {
     await stand.consul.kill();
     await problem(a, "Cannot ask Consul");
@@ -25,12 +41,7 @@ test("Consul restarts and has forgotten everybody: they are there again, and no 
 
 test("who does not come back after Consul has forgotten everybody is told to be gone", async () => {
   await using stand = await ConsulProcesses.start();
-  const one = stand.process(), other = stand.process();
-  one.register(stand.server("a", { id: "chat01" }));
-  other.register(stand.server("b", { id: "chat02" }));
-  await found(one, "a b");
-  const seen = watch(one);
-  await told(seen, "a b");
+  const { other, seen } = await twoServers(stand);
   await stand.consul.kill();
   other.die();
   await stand.consul.revive();
@@ -53,11 +64,7 @@ test("Consul restarts and remembers: nothing is missed", async () => {
 
 test("while Consul is out of reach the last list stays, and asking says so", async () => {
   await using stand = await ConsulProcesses.start();
-  const naming = stand.process();
-  const registration = naming.register(stand.server("a"));
-  await found(naming, "a");
-  const seen = watch(naming);
-  await told(seen, "a");
+  const { naming, registration, seen } = await oneServer(stand);
   await stand.consul.kill();
   await until(
     "said in the log",
@@ -95,11 +102,7 @@ test.each([500, 503, 429])(
   "answers with status %d are asked again, not at once, and change nothing",
   async (status) => {
     await using stand = await ConsulProcesses.start();
-    const naming = stand.process();
-    naming.register(stand.server("a"));
-    await found(naming, "a");
-    const seen = watch(naming);
-    await told(seen, "a");
+    const { naming, seen } = await oneServer(stand);
     stand.consul.faults = { status };
     const before = stand.consul.asked.length, startedMs = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 700));
@@ -120,11 +123,7 @@ test.each([
   ["nothing", ""],
 ])("an answer that is %s changes nothing", async (_what, text) => {
   await using stand = await ConsulProcesses.start();
-  const naming = stand.process();
-  const registration = naming.register(stand.server("a"));
-  await found(naming, "a");
-  const seen = watch(naming);
-  await told(seen, "a");
+  const { naming, registration, seen } = await oneServer(stand);
   stand.consul.faults = { text };
   await problem(registration, "Cannot read");
   expect(await naming.find("chat").catch((error) => (error as ImError).code)).toBe("SYSTEM");
