@@ -34,6 +34,20 @@ describe("a process that was stopped in its tracks", () => {
     await at.end(...clients);
   });
 
+  test("does so too when it answers what it had before", async () => {
+    const at = await new LinkStand().start();
+    const gateway = new Heard();
+    const client = at.client(gateway);
+    await at.pass(1_000);
+    at.serverClock.stall(3_000);
+    at.logic.links[0]!.send(push());
+    gateway.links[0]!.send(talk());
+    await settle();
+    expect(at.logic.packets).toEqual([]);
+    expect(at.logic.changes.at(-1)).toBe("gw1 7 closed");
+    await at.end(client);
+  });
+
   test("does so too when its timers come first", async () => {
     const at = await new LinkStand().start();
     const gateway = new Heard();
@@ -239,6 +253,19 @@ describe("a gateway that does not read", () => {
     expect(link!.send(push({ body }))).toBe(true);
     await at.pass(1_000);
     expect(raw.packets.length).toBe(taken + 4);
+    await at.end();
+  });
+
+  test("is told of a drain all the same", async () => {
+    const at = await new LinkStand(4 << 10).start({ queueBytes: 50_000, pulse: SLOW });
+    const raw = await at.raw(at.hello());
+    raw.conn.pause();
+    while (at.logic.links[0]!.send(push({ body })));
+    at.logic.drain();
+    raw.conn.resume();
+    await at.pass(1_000);
+    const packets = raw.packets.slice(1).map((bytes) => decodePacket(bytes, LIMITS.link) as LogicPacket);
+    expect(packets.filter(({ header }) => header.command === "im.drain").length).toBe(1);
     await at.end();
   });
 

@@ -42,9 +42,10 @@ export class Pulse {
     this.#sentMs = clock.mono();
   }
 
-  /** Something was sent. */
+  /** Something was sent. What comes after a standstill does not hide that. */
   sent(nowMs: number): void {
-    this.#sentMs = nowMs;
+    // hot: per packet
+    if (!this.stalled(nowMs)) this.#sentMs = nowMs;
   }
 
   /** Was this process stopped for so long that the peer has given it up? Asked before anything received is used. */

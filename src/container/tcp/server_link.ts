@@ -18,7 +18,7 @@ export interface ServerLinkHost {
   readonly startWithinMs: number;
   /** More waiting bytes take no further push. */
   readonly queueBytes: number;
-  /** More waiting bytes cut the link, because no reply is ever dropped. */
+  /** More waiting bytes cut the link, because nothing but pushes is ever dropped. */
   readonly cutBytes: number;
   /** Pushes to so many channels were not taken. */
   dropped(link: ServerLink, channels: number): void;
@@ -93,14 +93,13 @@ export class ServerLink implements Downlink, UpFrom {
   #write(packet: Downward): boolean {
     const { clock, queueBytes, cutBytes } = this.#host;
     const waiting = this.agent.queuedPushBytes;
-    const isReply = packet.header.flag === FLAG.RESPONSE;
-    if (!isReply && waiting > queueBytes) return this.#drop(packet);
+    if (waiting > queueBytes && mayDrop(packet)) return this.#drop(packet);
     const bytes = encodeDown(packet, this.kim);
     if (bytes.length > LIMITS.link.frameBytes) {
       this.#host.tooLarge(this, packet.header.command, bytes.length);
       return false;
     }
-    if (isReply && waiting + bytes.length > cutBytes) {
+    if (waiting + bytes.length > cutBytes && !mayDrop(packet)) {
       this.#host.overfull(this);
       return false;
     }
@@ -113,4 +112,9 @@ export class ServerLink implements Downlink, UpFrom {
     this.#host.dropped(this, packet.channels.length);
     return false;
   }
+}
+
+/** A push to clients: it is in the store. What speaks to the gateway itself (`im.drain`) is said only once. */
+function mayDrop({ header, channels, room }: Downward): boolean {
+  return header.flag !== FLAG.RESPONSE && (channels.length > 0 || room !== undefined);
 }
