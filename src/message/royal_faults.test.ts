@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { change, group } from "../../tests/contract/group_talk.ts";
 import { talk } from "../../tests/contract/message_talk.ts";
 import { testApp } from "../../tests/support/royal_stand.ts";
 import { tempDir } from "../../tests/support/temp.ts";
@@ -235,6 +236,31 @@ describe("a store behind HTTP", () => {
         expect(bodies).toEqual([...new Set(bodies)].sort((a, b) => a - b));
         expect(bodies.length).toBe(40);
       }
+    },
+  );
+
+  test.each([["join", "quit"], ["quit", "join"]] as const)(
+    "a %s that arrives after a later %s was answered changes nothing",
+    async (first, then) => {
+      await using folder = await tempDir();
+      await using behind = await openSqliteStore({ directory: folder.path, sync: "normal", threads: false });
+      const { id } = await behind.createGroup(group("ann", first === "join" ? [] : ["bob"]));
+      const app = testApp(behind);
+      let late: (() => Response | Promise<Response>) | undefined;
+      const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+        const send = () => app.request(`${input}`, { ...init, signal: null });
+        if (late || !`${input}`.endsWith(`/im/group/${first}`)) return Promise.resolve(send());
+        late = send;
+        return Promise.reject(new TypeError("The socket connection was closed unexpectedly"));
+      };
+      await using client = new RoyalStore({
+        url: "http://royal.test",
+        sign: signed,
+        fetch: Object.assign(fetch, { preconnect: () => {} }),
+      });
+      for (const verb of [first, then]) expect((await client[verb](change(id, ["bob"]))).changed).toEqual(["bob"]);
+      await late!(); // whatever it is told: nobody waits for it
+      expect(await client.isMember("kim", id, "bob")).toBe(then === "join");
     },
   );
 });
