@@ -13,7 +13,8 @@ import { chatPipe } from "./chat_pipe.ts";
 import { chatFile, FileStorage } from "./chat_storage.ts";
 import { chatTerminal } from "./chat_terminal.ts";
 import { connectWith } from "./connect.ts";
-import { flagsHelp, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
+import type { FlagValues } from "./flags.ts";
 import { dataFolder, findSecret, NAME, noSecret, signToken } from "./token.ts";
 
 const FLAGS = [
@@ -46,7 +47,6 @@ Usage: petrel chat --as <account> --to <account> [options]
        petrel chat --as <account> --group <id> [options]
 
 In the chat /help lists commands: for groups, for what is unread, for what was said before.
-
 `;
 
 interface ChatOptions {
@@ -62,18 +62,9 @@ interface ChatOptions {
 }
 
 /** `petrel chat`. Gives the exit code: 0 left, 1 failed, 2 the command line cannot be used. */
-export async function chatMain(args: readonly string[]): Promise<number> {
-  const read = readOptions(args);
-  if (read === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  if (Array.isArray(read)) {
-    for (const problem of read) console.error(problem);
-    console.error("petrel chat --help lists all options");
-    return 2;
-  }
-  const options = read as ChatOptions;
+export const chatMain = flagCommand({ name: "chat", help: HELP, flags: FLAGS, read: optionsOf, run });
+
+async function run(options: ChatOptions): Promise<number> {
   const { as, where, urls, app, device, data } = options;
   const terminal = isTerminal();
   let note: (text: string) => void = console.error;
@@ -129,14 +120,10 @@ function freshToken({ as, app, data }: ChatOptions): string {
   return signToken(as, app, 1, secret);
 }
 
-function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") return "help";
-  if (read.kind === "problems") return [...read.problems];
-  const { as = "", to, group, url = "", token, app = "", data } = read.values;
+function optionsOf(values: FlagValues<(typeof FLAGS)[number]>, problems: string[]): ChatOptions {
+  const { as = "", to, group, url = "", token, app = "", data } = values;
   const peer = to ?? group ?? "";
-  const device = read.values.device ?? (isTerminal() ? "terminal" : "pipe");
-  const problems: string[] = [];
+  const device = values.device ?? (isTerminal() ? "terminal" : "pipe");
   if (to !== undefined && group !== undefined) problems.push("--to and --group: give one of them");
   const dest = group === undefined ? "to" : "group";
   for (const [flag, name] of [["as", as], [dest, peer], ["app", app], ["device", device]] as const) {
@@ -150,7 +137,7 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
       problems.push(`--url is ${JSON.stringify(one)}: expected ${kinds}`);
     }
   }
-  const ca = readCa(read.values.ca, problems);
+  const ca = readCa(values.ca, problems);
   const claims = token === undefined ? undefined : claimsOf(token);
   if (claims && (claims.acc !== as || claims.app !== app)) {
     problems.push(`--token is for ${String(claims.acc)} in app ${String(claims.app)}, not for ${as} in app ${app}`);
@@ -159,5 +146,5 @@ function readOptions(args: readonly string[]): ChatOptions | string[] | "help" {
     problems.push(noSecret(data, "--token"));
   }
   const where = { peer, group: group !== undefined };
-  return problems.length > 0 ? problems : { as, where, urls, token, ca, app, device, data: dataFolder(data) };
+  return { as, where, urls, token, ca, app, device, data: dataFolder(data) };
 }

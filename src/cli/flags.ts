@@ -11,14 +11,17 @@ export interface Flag {
   readonly preset?: string;
 }
 
+/** What was given, by name. */
+export type FlagValues<F extends Flag> = { readonly [N in F["name"]]?: string };
+
 /** The values given, with presets; or what is wrong, a line each; or that help was asked for. */
-export type FlagsResult<Name extends string> =
-  | { readonly kind: "values"; readonly values: { readonly [N in Name]?: string } }
+export type FlagsResult<F extends Flag> =
+  | { readonly kind: "values"; readonly values: FlagValues<F> }
   | { readonly kind: "problems"; readonly problems: readonly string[] }
   | { readonly kind: "help" };
 
 /** Reads a command's arguments. Unknown options and words that belong to none are problems; `--help` wins over them. */
-export function readFlags<const F extends Flag>(args: readonly string[], flags: readonly F[]): FlagsResult<F["name"]> {
+export function readFlags<const F extends Flag>(args: readonly string[], flags: readonly F[]): FlagsResult<F> {
   if (args.includes("--help") || args.includes("-h")) return { kind: "help" };
   const names = flags.map(({ name }) => `--${name}`);
   const switches = new Set<string>(flags.filter(({ value }) => value === undefined).map(({ name }) => name));
@@ -47,10 +50,8 @@ export function readFlags<const F extends Flag>(args: readonly string[], flags: 
       problems.push(`${rawName} needs a value`);
     } else values[name] = value;
   }
-  return problems.length > 0 ? { kind: "problems", problems } : { kind: "values", values: values as Values<F> };
+  return problems.length > 0 ? { kind: "problems", problems } : { kind: "values", values: values as FlagValues<F> };
 }
-
-type Values<F extends Flag> = { readonly [N in F["name"]]?: string };
 
 /** The options, a line each, for `--help`. */
 export function flagsHelp(flags: readonly Flag[]): string {

@@ -6,7 +6,8 @@ import { ImError } from "../base/errors.ts";
 import { RoyalStore } from "../message/royal.ts";
 import { type SignedRequest, signRequest } from "../message/store_signature.ts";
 import { isName } from "../protocol/names.ts";
-import { flagsHelp, type FlagsResult, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
+import type { FlagValues } from "./flags.ts";
 
 const FLAGS = [
   { name: "url", value: "url", help: "The store; default PETREL_ROYAL_URL, then http://localhost:8080" },
@@ -20,7 +21,7 @@ const FLAGS = [
   { name: "skip", value: "number", help: "Lines of the file that were done before", preset: "0" },
 ] as const;
 
-type Values = Extract<FlagsResult<(typeof FLAGS)[number]["name"]>, { kind: "values" }>["values"];
+type Values = FlagValues<(typeof FLAGS)[number]>;
 
 const HELP = `petrel group: makes groups and fills them, also large ones
 
@@ -30,7 +31,6 @@ batches; who is in already changes nothing, so a broken run is simply run again.
 Usage: petrel group create --owner <name> [--file accounts.txt]
        petrel group add|remove --group <id> [--file accounts.txt]
        petrel group show|members --group <id>
-
 `;
 const VERBS = ["create", "add", "remove", "show", "members"] as const;
 type Verb = (typeof VERBS)[number];
@@ -42,23 +42,26 @@ const WAIT_MS = 4_000;
 const MOST_TRIES = 6;
 
 /** `petrel group`. Exit code: 0 done, 1 the store refused or is not there, 2 the command line cannot be used. */
-export async function groupMain(args: readonly string[]): Promise<number> {
+export function groupMain(args: readonly string[]): Promise<number> {
   const [word = "", ...rest] = args;
-  const read = readFlags(word.startsWith("-") ? args : rest, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
   const verb = VERBS.find((one) => one === word);
-  const problems = read.kind === "problems" ? [...read.problems] : problemsOf(verb, read.values);
-  if (read.kind !== "values" || verb === undefined || problems.length > 0) {
-    for (const problem of problems) console.error(problem);
-    console.error("petrel group --help lists all options");
-    return 2;
-  }
+  const main = flagCommand({
+    name: "group",
+    help: HELP,
+    flags: FLAGS,
+    read(values, problems) {
+      problems.push(...problemsOf(verb, values));
+      return verb && { verb, values };
+    },
+    run: ask,
+  });
+  return main(word.startsWith("-") ? args : rest);
+}
+
+async function ask({ verb, values }: { readonly verb: Verb; readonly values: Values }): Promise<number> {
   try {
-    await using store = openRoyal(read.values);
-    return await run(store, verb, read.values);
+    await using store = openRoyal(values);
+    return await run(store, verb, values);
   } catch (thrown) {
     const error = ImError.from(thrown);
     const why = error.cause instanceof Error ? `: ${error.cause.message}` : "";

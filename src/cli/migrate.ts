@@ -2,7 +2,7 @@ import process from "node:process";
 import { ImError } from "../base/errors.ts";
 import { type Logger, silent } from "../base/logger.ts";
 import { migratePostgres } from "../message/postgres.ts";
-import { flagsHelp, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
 
 const FLAGS = [
   { name: "database-url", value: "url", help: "postgres://user:password@host/database; default PETREL_DATABASE_URL" },
@@ -17,38 +17,33 @@ petrel royal do the same when they start. --restored is needed only when an olde
 every server was stopped; see src/docs/postgres.md.
 
 Usage: petrel migrate [options]
-
 `;
 
 /** `petrel migrate`. Gives the exit code: 0 up to date, 1 failed, 2 the options cannot be used. */
-export async function migrateMain(args: readonly string[]): Promise<number> {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  const problems = read.kind === "problems" ? [...read.problems] : [];
-  const { schema, restored, ...given } = read.kind === "values" ? read.values : {};
-  const url = given["database-url"] ?? process.env["PETREL_DATABASE_URL"] ?? "";
-  if (read.kind === "values" && !(/^postgres(ql)?:\/\/./.test(url) && URL.canParse(url))) {
-    problems.push(url ? "--database-url is no postgres://user:password@host/database" : "--database-url is missing");
-  }
-  if (problems.length > 0) {
-    for (const problem of problems) console.error(problem);
-    console.error("petrel migrate --help lists all options");
-    return 2;
-  }
-  try {
-    const steps = await migratePostgres({ url, schema, restored: restored !== undefined, log: said });
-    for (const step of steps) console.log(`Did ${step}`);
-    if (restored !== undefined) console.log("Every log has a new epoch");
-    console.log(steps.length > 0 ? "The database is up to date" : "The database was up to date");
-    return 0;
-  } catch (thrown) {
-    console.error(thrown instanceof ImError ? thrown.message : String(thrown));
-    return 1;
-  }
-}
+export const migrateMain = flagCommand({
+  name: "migrate",
+  help: HELP,
+  flags: FLAGS,
+  read({ schema, restored, "database-url": given }, problems) {
+    const url = given ?? process.env["PETREL_DATABASE_URL"] ?? "";
+    if (!(/^postgres(ql)?:\/\/./.test(url) && URL.canParse(url))) {
+      problems.push(url ? "--database-url is no postgres://user:password@host/database" : "--database-url is missing");
+    }
+    return { url, schema, restored: restored !== undefined };
+  },
+  async run({ url, schema, restored }) {
+    try {
+      const steps = await migratePostgres({ url, schema, restored, log: said });
+      for (const step of steps) console.log(`Did ${step}`);
+      if (restored) console.log("Every log has a new epoch");
+      console.log(steps.length > 0 ? "The database is up to date" : "The database was up to date");
+      return 0;
+    } catch (thrown) {
+      console.error(thrown instanceof ImError ? thrown.message : String(thrown));
+      return 1;
+    }
+  },
+});
 
 /** What a person waits for. */
 const said: Logger = {

@@ -3,7 +3,8 @@ import { systemClock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { isName } from "../protocol/names.ts";
 import { type Revocation, revocationKey } from "../session/revocations.ts";
-import { flagsHelp, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
+import type { FlagValues } from "./flags.ts";
 import { changeRevocations, readRevocations, revocationFile, tokenHash } from "./revocation_file.ts";
 import { dataFolder, NAME } from "./token.ts";
 
@@ -26,47 +27,41 @@ over is forgotten. A token's own text is not kept, only its SHA-256, which may s
 Usage: petrel revoke --token <token>
        petrel revoke --account <name> --for <time>
        petrel revoke --list
-
 `;
 const MOST_SECONDS = 10 * 366 * 24 * 3600;
 const UNITS = { s: 1, m: 60, h: 3600, d: 24 * 3600 } as const;
 
-type Values = { readonly [N in typeof FLAGS[number]["name"]]?: string };
+type Values = FlagValues<(typeof FLAGS)[number]>;
 
 /** `petrel revoke`. Gives the exit code: 0 done, 1 the file cannot be used, 2 the options cannot. */
-export async function revokeMain(args: readonly string[]): Promise<number> {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  const now = systemClock.now() / 1000;
-  const problems = read.kind === "problems" ? [...read.problems] : [];
-  const values: Values = read.kind === "values" ? read.values : {};
-  const folder = dataFolder(values.data);
-  if (problems.length === 0 && !existsSync(folder)) problems.push(`No data folder ${folder}: give --data`);
-  const asked = problems.length === 0 && !values.list ? readAsked(values, now, problems) : undefined;
-  if (values.list && (values.token ?? values.account) !== undefined) problems.push("--list goes alone");
-  if (problems.length > 0) {
-    for (const problem of problems) console.error(problem);
-    console.error("petrel revoke --help lists all options");
-    return 2;
-  }
-  try {
-    const file = revocationFile(folder);
-    if (!asked) list(readRevocations(file), now);
-    else if (values.undo) return undo(file, asked, now);
-    else {
-      const key = revocationKey(asked);
-      changeRevocations(file, systemClock, (all) => [...without(all, key, now), asked]);
-      console.log(`Revoked: ${said(asked)}. Servers notice within 5 s.`);
+export const revokeMain = flagCommand({
+  name: "revoke",
+  help: HELP,
+  flags: FLAGS,
+  read(values, problems) {
+    const now = systemClock.now() / 1000;
+    const folder = dataFolder(values.data);
+    if (!existsSync(folder)) problems.push(`No data folder ${folder}: give --data`);
+    const asked = problems.length === 0 && !values.list ? readAsked(values, now, problems) : undefined;
+    if (values.list && (values.token ?? values.account) !== undefined) problems.push("--list goes alone");
+    return { file: revocationFile(folder), asked, isUndo: values.undo !== undefined, now };
+  },
+  run({ file, asked, isUndo, now }) {
+    try {
+      if (!asked) list(readRevocations(file), now);
+      else if (isUndo) return Promise.resolve(undo(file, asked, now));
+      else {
+        const key = revocationKey(asked);
+        changeRevocations(file, systemClock, (all) => [...without(all, key, now), asked]);
+        console.log(`Revoked: ${said(asked)}. Servers notice within 5 s.`);
+      }
+      return Promise.resolve(0);
+    } catch (thrown) {
+      console.error(ImError.from(thrown).message);
+      return Promise.resolve(1);
     }
-    return 0;
-  } catch (thrown) {
-    console.error(ImError.from(thrown).message);
-    return 1;
-  }
-}
+  },
+});
 
 /** What is to be revoked, or no longer; undefined with a problem. */
 function readAsked(values: Values, now: number, problems: string[]): Revocation | undefined {

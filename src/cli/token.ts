@@ -3,7 +3,7 @@ import { hmacSha256 } from "#runtime";
 import { systemClock } from "../base/clock.ts";
 import { makeToken } from "../protocol/claims.ts";
 import { isName } from "../protocol/names.ts";
-import { flagsHelp, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
 import { readSecret } from "./secret.ts";
 
 const FLAGS = [
@@ -17,37 +17,30 @@ const FLAGS = [
 const HELP = `petrel token: prints a login token
 
 Usage: petrel token --account <name> [options]
-
 `;
 const MOST_DAYS = 3650;
 
 /** `petrel token`. Prints the token and nothing else. */
-export async function tokenMain(args: readonly string[]): Promise<number> {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  const problems = read.kind === "problems" ? [...read.problems] : [];
-  const { account = "", app = "", days = "", secret, data } = read.kind === "values" ? read.values : {};
-  if (read.kind === "values") {
+export const tokenMain = flagCommand({
+  name: "token",
+  help: HELP,
+  flags: FLAGS,
+  read({ account = "", app = "", days = "", secret, data }, problems) {
     if (account === "") problems.push("--account is missing");
     else if (!isName(account)) problems.push(`--account is ${JSON.stringify(account)}: ${NAME}`);
     if (!isName(app)) problems.push(`--app is ${JSON.stringify(app)}: ${NAME}`);
     if (!(Number(days) > 0 && Number(days) <= MOST_DAYS)) {
       problems.push(`--days is ${JSON.stringify(days)}: expected a number above 0, up to ${MOST_DAYS}`);
     }
-  }
-  const key = secret ?? findSecret(data);
-  if (problems.length === 0 && key === undefined) problems.push(noSecret(data, "--secret"));
-  if (problems.length > 0 || key === undefined) {
-    for (const problem of problems) console.error(problem);
-    console.error("petrel token --help lists all options");
-    return 2;
-  }
-  console.log(signToken(account, app, Number(days), key));
-  return 0;
-}
+    const key = secret ?? findSecret(data);
+    if (problems.length === 0 && key === undefined) problems.push(noSecret(data, "--secret"));
+    return key === undefined ? undefined : { account, app, days: Number(days), key };
+  },
+  run({ account, app, days, key }) {
+    console.log(signToken(account, app, days, key));
+    return Promise.resolve(0);
+  },
+});
 
 /** What a name has to be, for messages. */
 export const NAME = "expected a name: 1 to 60 characters, no spaces, none of , / | :";

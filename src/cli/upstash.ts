@@ -2,7 +2,8 @@ import process from "node:process";
 import * as runtime from "#runtime";
 import type { ListenAt } from "../comm/ports.ts";
 import { startProblem } from "./server_process.ts";
-import { flagsHelp, readFlags } from "./flags.ts";
+import { flagCommand } from "./flag_command.ts";
+import type { FlagValues } from "./flags.ts";
 import { isLoopback, parseAddress } from "./host_port.ts";
 import { openLog } from "./log.ts";
 import { parseRedisAddress, type RedisAddress } from "./redis_address.ts";
@@ -25,7 +26,6 @@ For development without a network, for tests, and for running the session store 
 Petrel's processes find it by UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN. Runs until Ctrl-C.
 
 Usage: petrel upstash [options]
-
 `;
 
 interface Options {
@@ -37,18 +37,9 @@ interface Options {
 }
 
 /** `petrel upstash`. Gives the exit code: 0 stopped, 1 failed, 2 the options cannot be used. */
-export async function upstashMain(args: readonly string[]): Promise<number> {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  const options = read.kind === "problems" ? read.problems : optionsOf(read.values);
-  if (isList(options)) {
-    for (const problem of options) console.error(problem);
-    console.error("petrel upstash --help lists all options");
-    return 2;
-  }
+export const upstashMain = flagCommand({ name: "upstash", help: HELP, flags: FLAGS, read: optionsOf, run });
+
+async function run(options: Options): Promise<number> {
   const log = openLog({ level: options.quiet ? "warn" : "info" });
   const stop = stopSignal();
   await using stack = new AsyncDisposableStack();
@@ -85,10 +76,7 @@ export async function upstashMain(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-type Values = { readonly [N in (typeof FLAGS)[number]["name"]]?: string };
-
-function optionsOf(values: Values): Options | string[] {
-  const problems: string[] = [];
+function optionsOf(values: FlagValues<(typeof FLAGS)[number]>, problems: string[]): Options | undefined {
   const folder = values["start-redis"];
   const http = parseAddress(values.http ?? "");
   if (!http) problems.push(`--http is ${values.http}: expected host:port or unix:/path`);
@@ -104,10 +92,5 @@ function optionsOf(values: Values): Options | string[] {
     const weak = weakSecret(token);
     if (weak !== undefined) problems.push(`--token: ${weak}`);
   }
-  if (problems.length > 0) return problems;
-  return { http: http!, redis, folder, token, quiet: values.quiet !== undefined };
-}
-
-function isList(value: Options | readonly string[]): value is readonly string[] {
-  return Array.isArray(value);
+  return http && { http, redis, folder, token, quiet: values.quiet !== undefined };
 }

@@ -5,7 +5,8 @@ import * as runtime from "#runtime";
 import { systemClock } from "../../base/clock.ts";
 import { ImError } from "../../base/errors.ts";
 import { petrelCommand } from "../banner.ts";
-import { flagsHelp, readFlags } from "../flags.ts";
+import { flagCommand } from "../flag_command.ts";
+import type { FlagValues } from "../flags.ts";
 import { LOG_LEVELS } from "../log.ts";
 import { quoted } from "../reachable.ts";
 import { keepSecret, keptOrMade } from "../secret.ts";
@@ -55,34 +56,28 @@ redis-server of its own (or uses UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_T
 or hangs; stops all at Ctrl-C. PETREL_… variables go to every process.
 
 Usage: petrel cluster [options]
-
 `;
 const API_KEY = "api.key";
 const TOKEN_DAYS = 30;
 const INSTALLED = /[\\/]node_modules[\\/]/.test(import.meta.url);
 
 /** `petrel cluster`. Gives the exit code: 0 stopped, 1 failed, 2 the options cannot be used. */
-export async function clusterMain(args: readonly string[]): Promise<number> {
-  const read = readFlags(args, FLAGS);
-  if (read.kind === "help") {
-    console.log(HELP + flagsHelp(FLAGS));
-    return 0;
-  }
-  const options = read.kind === "problems" ? read.problems : optionsOf(read.values, process.env);
-  if (isList(options)) {
-    for (const problem of options) console.error(problem);
-    console.error("petrel cluster --help lists all options");
-    return 2;
-  }
-  try {
-    return options.roll ? roll(options.data) : await run(options);
-  } catch (thrown) {
-    const problem = startProblem(thrown);
-    console.error(problem);
-    if (problem.includes("the port is taken")) console.error("petrel cluster --port <number> moves all its ports");
-    return 1;
-  }
-}
+export const clusterMain = flagCommand({
+  name: "cluster",
+  help: HELP,
+  flags: FLAGS,
+  read: (values, problems) => optionsOf(values, process.env, problems),
+  async run(options) {
+    try {
+      return options.roll ? roll(options.data) : await run(options);
+    } catch (thrown) {
+      const problem = startProblem(thrown);
+      console.error(problem);
+      if (problem.includes("the port is taken")) console.error("petrel cluster --port <number> moves all its ports");
+      return 1;
+    }
+  },
+});
 
 async function run(options: Options): Promise<number> {
   const startedMs = systemClock.mono();
@@ -178,10 +173,11 @@ interface Options extends Omit<ClusterPlan, "secrets"> {
   readonly roll: boolean;
 }
 
-type Values = { readonly [N in (typeof FLAGS)[number]["name"]]?: string };
-
-function optionsOf(values: Values, env: Readonly<Record<string, string | undefined>>): Options | string[] {
-  const problems: string[] = [];
+function optionsOf(
+  values: FlagValues<(typeof FLAGS)[number]>,
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Options {
   const number = (name: "ws" | "tcp" | "logic" | "port" | "silence", from: number, to: number): number => {
     const value = /^\d+$/.test(values[name]!) ? Number(values[name]) : NaN;
     if (!(value >= from && value <= to)) {
@@ -200,13 +196,8 @@ function optionsOf(values: Values, env: Readonly<Record<string, string | undefin
   }
   const url = env["UPSTASH_REDIS_REST_URL"], token = env["UPSTASH_REDIS_REST_TOKEN"];
   if (url && !token) problems.push("UPSTASH_REDIS_REST_TOKEN is needed, as UPSTASH_REDIS_REST_URL is given");
-  if (problems.length > 0) return problems;
   const data = resolve(values.data ?? (env["PETREL_DATA"] || "./data"));
   const upstash = url && token ? { url, token } : undefined;
   const told = toldBy(env), roll = values.roll !== undefined;
   return { ws, tcp, logic, port, data, log, database, upstash, told, silenceMs, roll };
-}
-
-function isList(value: Options | readonly string[]): value is readonly string[] {
-  return Array.isArray(value);
 }
