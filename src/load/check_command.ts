@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { Checker } from "./checker.ts";
-import { FileHistory, readHistory } from "./history.ts";
+import { FileHistory, HISTORY_FILE, readHistory } from "./history.ts";
 import { crash } from "./crash.ts";
 import { crashRoyal, type RoyalCrashOptions, type RoyalFault } from "./crash_royal.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
@@ -46,7 +46,7 @@ export const CRASH_OPTIONS: readonly OptionSpec[] = [
   { name: "groups", value: "N", preset: "5", help: "every client is in one of them, and half of the sends go there" },
   { name: "large-groups", help: "they are large at that server (its --inbox-group is below clients / groups)" },
   { name: "acked", value: "N", preset: "2000", help: "sends that must be acked before each kill" },
-  { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
+  HISTORY_FILE,
   ...REPORT_OPTIONS.filter(({ name }) => name === "report" || name === "disk"),
   ...CHECK_OPTIONS,
 ];

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { churn } from "./churn.ts";
 import { CHURN_FAULTS, churnLines } from "./churn_judge.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
-import { grouped, publish, REPORT_OPTIONS, say, surroundings } from "./report.ts";
+import { FIGURE_OPTIONS, grouped, publish, say, surroundings } from "./report.ts";
 import { openTarget, OWN_SERVER, TARGET_OPTIONS } from "./target.ts";
 import { WireClient } from "./wire_client.ts";
 
@@ -13,7 +13,7 @@ export const GROUP_CHURN_OPTIONS: readonly OptionSpec[] = [
   { name: "seed", value: "N", preset: "1", help: "of who does what" },
   { name: "readers", value: "N", preset: "60", help: "of those who were away, how many are read afterwards" },
   ...TARGET_OPTIONS,
-  ...REPORT_OPTIONS.filter(({ name }) => name !== "report"),
+  ...FIGURE_OPTIONS,
 ];
 
 /** `petrel load group-churn`: members join and leave while they talk. Exit code 1 when anything is wrong. */

@@ -1,4 +1,12 @@
 import fs from "node:fs";
+import type { OptionSpec } from "./options.ts";
+
+/** Of commands that can record one. */
+export const HISTORY_FILE: OptionSpec = {
+  name: "history",
+  value: "FILE",
+  help: "also keep everything that was seen, for `check`",
+};
 
 /**
  * What clients saw, as a list of events; ids are decimal strings, `at` is milliseconds of one clock. A *body id* names

@@ -5,7 +5,7 @@ import { Options, type OptionSpec } from "./options.ts";
 import { pool } from "./pool.ts";
 import { pour, textOf } from "./pour.ts";
 import { Message, MessageWriter } from "./proto.ts";
-import { grouped, latencyText, type Outcome, publish, REPORT_OPTIONS, say, surroundings } from "./report.ts";
+import { FIGURE_OPTIONS, grouped, latencyText, type Outcome, publish, say, surroundings } from "./report.ts";
 import { UseMeter, useRows } from "./report.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
 import { WireClient } from "./wire_client.ts";
@@ -19,7 +19,7 @@ export const HISTORY_OPTIONS: readonly OptionSpec[] = [
   { name: "readers", value: "N", preset: "4", help: "clients that read at the same time" },
   { name: "repeat", value: "N", preset: "3", help: "how often each reads everything" },
   ...TARGET_OPTIONS,
-  ...REPORT_OPTIONS.filter(({ name }) => name !== "report"),
+  ...FIGURE_OPTIONS,
 ];
 
 /** `petrel load history`: pages a long conversation both ways, and a long list of them. Gives the exit code. */

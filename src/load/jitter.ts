@@ -4,7 +4,7 @@ import { Checker } from "./checker.ts";
 import { CUTS } from "./cut_conn.ts";
 import { CuttingProxy, type Lane } from "./cutting_proxy.ts";
 import { DELIVERY_FAULTS, deliveryLines, type DeliveryVerdict, judgeDelivery } from "./delivery_judge.ts";
-import { FileHistory, type HistoryEvent } from "./history.ts";
+import { FileHistory, HISTORY_FILE, type HistoryEvent } from "./history.ts";
 import { Histogram } from "./histogram.ts";
 import { HistoryMeter } from "./history_meter.ts";
 import { JitterClient } from "./jitter_client.ts";
@@ -34,7 +34,7 @@ export const JITTER_OPTIONS: readonly OptionSpec[] = [
   { name: "rate", value: "N", preset: "500", help: "messages per second of all clients, each to a random other one" },
   { name: "seed", value: "N", preset: "1", help: "of who talks to whom, and of the cuts" },
   { name: "wait", value: "S", preset: "60", help: "seconds to wait at the end, with no more cuts, until all has come" },
-  { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
+  HISTORY_FILE,
   { name: "server", value: "CMD", help: "without --url: the server to start (petrel dev)" },
   ...TARGET_OPTIONS.filter(({ name }) => name !== "server" && name !== "transport"),
   ...REPORT_OPTIONS,

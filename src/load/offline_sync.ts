@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Histogram } from "./histogram.ts";
 import { Options, type OptionSpec, UsageError } from "./options.ts";
 import { pour, textOf } from "./pour.ts";
-import { grouped, latencyText, type Outcome, publish, REPORT_OPTIONS, type Row, say, surroundings } from "./report.ts";
+import { FIGURE_OPTIONS, grouped, latencyText, type Outcome, publish, type Row, say, surroundings } from "./report.ts";
 import { UseMeter, useRows } from "./report.ts";
 import { openTarget, type Target, TARGET_OPTIONS } from "./target.ts";
 import { WireClient } from "./wire_client.ts";
@@ -13,7 +13,7 @@ export const OFFLINE_SYNC_OPTIONS: readonly OptionSpec[] = [
   { name: "sync", value: "N", preset: "200", help: "our client's messages in one page, at most 200" },
   { name: "repeat", value: "N", preset: "5", help: "how often each way is gone, by a new device each time" },
   ...TARGET_OPTIONS,
-  ...REPORT_OPTIONS.filter(({ name }) => name !== "report"),
+  ...FIGURE_OPTIONS,
 ];
 
 /** What a resume sends at most. */

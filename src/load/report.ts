@@ -18,6 +18,9 @@ export const REPORT_OPTIONS: readonly OptionSpec[] = [
   { name: "help", help: "this text" },
 ];
 
+/** Of commands without a page of charts. */
+export const FIGURE_OPTIONS = REPORT_OPTIONS.filter(({ name }) => name !== "report");
+
 /** Use of client and server between two moments. */
 export interface UseFigures {
   readonly clientCpuUs: number;

@@ -1,5 +1,5 @@
 import process from "node:process";
-import { FileHistory } from "../history.ts";
+import { FileHistory, HISTORY_FILE } from "../history.ts";
 import { Options, type OptionSpec, UsageError } from "../options.ts";
 import { grouped, latencyText, type Outcome, publish, REPORT_OPTIONS, say, surroundings } from "../report.ts";
 import { TARGET_OPTIONS } from "../target.ts";
@@ -41,7 +41,7 @@ export const FAULTS_OPTIONS: readonly OptionSpec[] = [
   { name: "own", value: "dev", help: "without --url: petrel dev and petrel royal in place of a cluster" },
   { name: "targets", value: "FILE", help: "with --url: what can be killed, paused…, and the commands for it (JSON)" },
   { name: "plan", help: "only prints the plan: one cycle of it" },
-  { name: "history", value: "FILE", help: "also keep everything that was seen, for `check`" },
+  HISTORY_FILE,
   ...TARGET_OPTIONS.filter(({ name }) => ["url", "secret", "secret-file", "app"].includes(name)),
   ...REPORT_OPTIONS,
 ];
