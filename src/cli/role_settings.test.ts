@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { ApiSettings } from "./api_settings.ts";
 import { GatewaySettings } from "./gateway_settings.ts";
 import { LogicSettings } from "./logic_settings.ts";
+import { ROLE_SETTINGS } from "./role_settings.ts";
 import { RouterSettings } from "./router_settings.ts";
-import { RoyalSettings } from "./royal_settings.ts";
 import type { SettingsSchema } from "./setting.ts";
 import { readSettings } from "./settings.ts";
 
@@ -16,14 +15,6 @@ const ENV = {
   PETREL_API_KEY: "k",
   PETREL_ROYAL_URL: "http://localhost:8080",
 };
-const ROLES = {
-  gateway: GatewaySettings,
-  logic: LogicSettings,
-  royal: RoyalSettings,
-  router: RouterSettings,
-  api: ApiSettings,
-} as const;
-
 function problems(schema: SettingsSchema, env: Record<string, string>, argv: string[] = []): readonly string[] {
   const read = readSettings(schema, argv, env, () => "");
   return "problems" in read ? read.problems : [];
@@ -33,7 +24,7 @@ describe("settings of a role", () => {
   test.each(["gateway", "logic", "royal", "router", "api"] as const)(
     "petrel %s starts with what a cluster has",
     (role) => {
-      expect(problems(ROLES[role], ENV)).toEqual([]);
+      expect(problems(ROLE_SETTINGS[role], ENV)).toEqual([]);
     },
   );
 
