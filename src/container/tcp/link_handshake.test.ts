@@ -94,6 +94,18 @@ describe("two gateways with one id", () => {
     await at.end(second);
   });
 
+  test("the newer is nobody when it has left before it was let in", async () => {
+    const at = await new LinkStand().start();
+    const old = await at.raw(at.hello("gw1", "7"));
+    old.conn.pause();
+    await at.pass(500);
+    const newer = await at.raw(at.hello("gw1", "8"));
+    newer.conn.destroy();
+    await at.pass(1_000);
+    expect(at.logic.changes).toEqual(["gw1 7 up"]);
+    await at.end();
+  });
+
   test("a handshake that was made before the linked one's, and came late, does not replace it", async () => {
     const at = await new LinkStand().start();
     const gateway = new Heard();

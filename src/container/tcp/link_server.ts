@@ -226,8 +226,8 @@ export class LinkServer implements ServerLinkHost, AsyncDisposable {
   }
 
   #end(link: ServerLink, why: CloseReason): void {
-    if (!link.end(why)) return;
-    if (this.#links.get(link.peerId) === link) this.#links.delete(link.peerId);
+    if (!link.end(why) || this.#links.get(link.peerId) !== link) return; // it left before it was let in
+    this.#links.delete(link.peerId);
     this.#log.info("link down", { gateId: link.peerId, why: why.reason });
     this.#logic.closed(link);
   }
