@@ -1,11 +1,11 @@
 import type { CommandContext } from "../../../command/context.ts";
-import type { ConversationMessage, HistoryPage, Peer } from "../../../message/conversation_store.ts";
+import type { HistoryPage, Peer } from "../../../message/conversation_store.ts";
 import { ImError } from "../../../base/errors.ts";
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
 import { isName } from "../../../protocol/names.ts";
 import type { LogicDeps } from "../deps.ts";
-import { fitting } from "../sync/page.ts";
+import { fitting, messageOf } from "../sync/page.ts";
 
 /** chat.history: a page of the conversation with dest, upwards from `after` or downwards from `before`. */
 export function history(deps: Pick<LogicDeps, "messages">) {
@@ -37,21 +37,4 @@ export function historyPage(dest: string, group: boolean, down: boolean, page: H
   const rows = fitting(down ? [...page.rows].reverse() : page.rows);
   const messages = rows.map((row) => messageOf(dest, group, row));
   return { messages: down ? messages.reverse() : messages, first: page.first, head: page.head };
-}
-
-/** A message of a conversation on the wire. */
-export function messageOf(dest: string, group: boolean, row: ConversationMessage): pkt.MessagePush {
-  return {
-    messageId: row.messageId,
-    type: row.type,
-    body: row.body,
-    extra: row.extra,
-    sender: row.sender,
-    sendTime: row.sendTime,
-    seq: row.seq,
-    userSeq: 0,
-    dest,
-    clientMsgId: row.clientMsgId ?? "",
-    group,
-  };
 }

@@ -3,7 +3,7 @@ import type { Conversation } from "../../../message/conversation_store.ts";
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
 import type { LogicDeps } from "../deps.ts";
-import { messageOf } from "./history.ts";
+import { messageOf } from "../sync/page.ts";
 
 /** chat.conversations: the account's conversations, latest activity first, a page at a time. */
 export function conversations(deps: Pick<LogicDeps, "messages">) {

@@ -1,3 +1,4 @@
+import type { ConversationMessage } from "../../../message/conversation_store.ts";
 import type { InboxMessage, InboxPage } from "../../../message/message_store.ts";
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 
@@ -28,6 +29,12 @@ export function syncPage(account: string, page: InboxPage<InboxMessage>): pkt.Sy
 
 function pushOf(account: string, row: InboxMessage): pkt.MessagePush {
   const group = row.group !== "";
+  const dest = group ? row.group : row.direction === 1 ? row.peer : account;
+  return { ...messageOf(dest, group, row), userSeq: row.pos };
+}
+
+/** A stored message on the wire, without a position in an inbox. */
+export function messageOf(dest: string, group: boolean, row: ConversationMessage): pkt.MessagePush {
   return {
     messageId: row.messageId,
     type: row.type,
@@ -36,8 +43,8 @@ function pushOf(account: string, row: InboxMessage): pkt.MessagePush {
     sender: row.sender,
     sendTime: row.sendTime,
     seq: row.seq,
-    userSeq: row.pos,
-    dest: group ? row.group : row.direction === 1 ? row.peer : account,
+    userSeq: 0,
+    dest,
     clientMsgId: row.clientMsgId ?? "",
     group,
   };
