@@ -4,9 +4,7 @@ import { CLOSE } from "../../protocol/close_reason.ts";
 import { decodeBody } from "../../protocol/bodies.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { RECENT } from "./room.ts";
-import { type Client, GROUP, RoomsBench } from "./rooms_bench.fixture.ts";
-
-const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+import { type Client, GROUP, RoomsBench, upTo } from "./rooms_bench.fixture.ts";
 
 function withOld(count: number): { bench: RoomsBench; old: Client[] } {
   const bench = new RoomsBench();

@@ -4,18 +4,9 @@ import { CLOSE } from "../../protocol/close_reason.ts";
 import * as pkt from "../../protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { encodeBasic, NO_BODY } from "../../protocol/packet.ts";
-import { type Client, GROUP, RoomsBench } from "./rooms_bench.fixture.ts";
+import { type Client, GROUP, quiet, RoomsBench, upTo } from "./rooms_bench.fixture.ts";
 
-const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 const ping = (bench: RoomsBench, { channel }: Client) => bench.gateway.receive(channel, encodeBasic(1, NO_BODY));
-/** A client of ours in a room that has no question open. */
-function quiet(): { bench: RoomsBench; ann: Client } {
-  const bench = new RoomsBench();
-  const ann = bench.client("ann", true);
-  bench.settle();
-  return { bench, ann };
-}
-
 describe("a room's pushes", () => {
   test("reach everybody in it once and in order, the sender's channel excepted", () => {
     const { bench, ann } = quiet();

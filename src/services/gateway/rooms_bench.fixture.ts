@@ -266,3 +266,16 @@ function pushOf({ seq, sender, text }: Stored, group: string): pkt.MessagePush {
   const numbers = { messageId: BigInt(seq), type: 1, sendTime: 1n, seq, userSeq: 0 };
   return { ...numbers, body: text, extra: "", sender, dest: group, clientMsgId: "", group: false };
 }
+
+/** The numbers from `first` to `last`. */
+export function upTo(last: number, first = 1): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+}
+
+/** A client of ours in a room that has no question open. */
+export function quiet(): { bench: RoomsBench; ann: Client } {
+  const bench = new RoomsBench();
+  const ann = bench.client("ann", true);
+  bench.settle();
+  return { bench, ann };
+}

@@ -1,14 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { GROUP, RoomsBench } from "./rooms_bench.fixture.ts";
-
-const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
-/** A client of ours in a room that has no question open. */
-function quiet() {
-  const bench = new RoomsBench();
-  const ann = bench.client("ann", true);
-  bench.settle();
-  return { bench, ann };
-}
+import { GROUP, quiet, upTo } from "./rooms_bench.fixture.ts";
 
 describe("a confused logic server", () => {
   test("whose pushes cannot be read, or have wild numbers, harms no other message", () => {
