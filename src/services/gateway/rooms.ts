@@ -11,13 +11,12 @@ import { type Asks, decoded } from "./asks.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { FILL_ROOM_BYTES, FILL_ROWS } from "./config.ts";
 import { Room, RoomMessage, storedRoomMessage } from "./room.ts";
+import { RoomChanges } from "./room_changes.ts";
 import { RoomRows } from "./room_rows.ts";
 import type { SequencerPort } from "./sequencer.ts";
 
 /** Rooms named in one question for heads. */
 const HEADS_AT_ONCE = 1_000;
-/** Rooms that may change for a channel while its login is answered; with more it has to come again. */
-const EARLY_CHANGES = 256;
 /** Times that an account left and came back before its room got there. */
 const GAPS = 16;
 /** Replies of a channel that are remembered until the room gets there. */
@@ -37,8 +36,7 @@ export class Rooms implements SequencerPort<Room> {
   readonly #rooms = new Map<string, Room>();
   /** The rooms of each channel that is in one, and the seq of the last change: older ones came late. */
   readonly #of = new Map<ClientChannel, Map<Room, number>>();
-  /** Changes for channels whose login is being answered: they are newer than the answer. */
-  readonly #early = new Map<ClientChannel, Map<string, pkt.RoomChange>>();
+  readonly #changes = new RoomChanges();
   /** Talks that were answered before their channel entered the room, by group. */
   readonly #answered = new Map<string, Map<ClientChannel, Set<number>>>();
   readonly #waiting = new Set<Room>();
@@ -59,8 +57,7 @@ export class Rooms implements SequencerPort<Room> {
 
   /** The login was answered: the channel is in these rooms, but for what changed meanwhile. */
   opened(channel: ClientChannel, rooms: readonly InRoom[]): void {
-    const early = this.#early.get(channel);
-    this.#early.delete(channel);
+    const early = this.#changes.takeEarly(channel);
     for (const room of rooms) if (!early?.has(room.group)) this.#enter(channel, room);
     for (const { groupId, joined, seq } of early?.values() ?? []) {
       if (joined) this.#enter(channel, { group: groupId, seq });
@@ -70,10 +67,15 @@ export class Rooms implements SequencerPort<Room> {
   /** The channel's account joined a large group, or left it. */
   change(channel: ClientChannel, change: pkt.RoomChange): void {
     const { groupId: group, joined, seq } = change;
-    if (channel.state === "login") this.#changeEarly(channel, change);
-    else if (channel.state !== "open") return;
-    else if (joined) this.#enter(channel, { group, seq });
-    else this.#leave(channel, group, seq);
+    if (channel.state === "login") {
+      if (!this.#changes.early(channel, change)) channel.agent.close(CLOSE.OVERLOAD);
+      return;
+    }
+    if (channel.state !== "open") return;
+    if (joined) this.#enter(channel, { group, seq });
+    else this.#changes.left(channel, group, seq);
+    const leftAt = this.#changes.leftAt(channel, group);
+    if (!joined || leftAt > seq) this.#leave(channel, group, leftAt);
   }
 
   /** The large groups that the channel is in. */
@@ -96,7 +98,7 @@ export class Rooms implements SequencerPort<Room> {
 
   /** The channel is gone, or kicked. */
   forget(channel: ClientChannel): void {
-    this.#early.delete(channel);
+    this.#changes.forget(channel);
     for (const group of this.#answered.keys()) this.#takeAnswered(channel, group);
     for (const room of this.#of.get(channel)?.keys() ?? []) this.#left(room, channel);
     this.#of.delete(channel);
@@ -208,13 +210,6 @@ export class Rooms implements SequencerPort<Room> {
   }
 
   // ---- who is in
-
-  #changeEarly(channel: ClientChannel, change: pkt.RoomChange): void {
-    let early = this.#early.get(channel);
-    if (!early) this.#early.set(channel, early = new Map());
-    early.set(change.groupId, change);
-    if (early.size > EARLY_CHANGES) channel.agent.close(CLOSE.OVERLOAD);
-  }
 
   #enter(channel: ClientChannel, { group, seq }: InRoom): void {
     const room = this.#obtain(channel.app, group, seq);

@@ -47,3 +47,32 @@ describe("a channel that enters late", () => {
     expect([ann.seqs(), cat.seqs()]).toEqual([[1, 2, 3, 4], [4]]);
   });
 });
+
+describe("a channel that left", () => {
+  test("is not in although its joining comes after, by another server; it is sent what was said between", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 8; i++) bench.say();
+    const cat = bench.client("cat", true, []);
+    bench.change(cat, false, 7);
+    bench.change(cat, true, 5);
+    bench.settle();
+    bench.say();
+    expect([cat.seqs(), bench.gateway.rooms.groupsOf(cat.channel)]).toEqual([[6, 7], []]);
+    bench.change(cat, true, 9);
+    bench.say();
+    expect(cat.seqs()).toEqual([6, 7, 10]);
+    bench.change(cat, false, 10);
+    bench.change(cat, true, 9);
+    bench.say();
+    expect(cat.seqs()).toEqual([6, 7, 10]);
+  });
+
+  test("nor when both come while its login is answered", () => {
+    const { bench } = quiet();
+    const cat = bench.loggingIn("cat", true);
+    bench.change(cat, false, 7);
+    bench.change(cat, true, 5);
+    bench.opened(cat, []);
+    expect(bench.gateway.rooms.groupsOf(cat.channel)).toEqual([]);
+  });
+});
