@@ -16,8 +16,14 @@ export interface MemorySessionOptions {
   readonly leases?: MemoryLeases;
 }
 
-/** A channel that was ended before its login was stored is remembered for so long. */
-const ENDED_MS = 60_000;
+/** A channel that is over is remembered for so long: its login may come once more. */
+const OVER_MS = 60_000;
+
+interface Over {
+  readonly untilMs: number;
+  /** Its connection has ended; otherwise it was put out by another login. */
+  readonly isEnded: boolean;
+}
 
 /** Sessions of one process, in memory. */
 export class MemorySessionStore implements SessionStore {
@@ -26,8 +32,8 @@ export class MemorySessionStore implements SessionStore {
   readonly #byChannel = new Map<string, Online>();
   /** app, then account, then device. */
   readonly #apps = new Map<string, Map<string, Map<string, Online>>>();
-  /** Channels that ended without a session, and until when that counts; in the order they ended. */
-  readonly #ended = new Map<string, number>();
+  /** In the order they were over. */
+  readonly #over = new Map<string, Over>();
 
   constructor(clock: Clock, options: MemorySessionOptions) {
     this.#clock = clock;
@@ -35,7 +41,7 @@ export class MemorySessionStore implements SessionStore {
   }
 
   add(session: Session): Promise<Session[]> {
-    if (this.#wasEnded(session.channelId)) return Promise.reject(gone("its connection has ended"));
+    if (this.#overOf(session.channelId)) return Promise.reject(gone("its connection has ended"));
     if (!this.#counts(session)) return Promise.reject(gone("its gateway has no lease"));
     const devices = this.#devicesOf(session.app, session.account);
     const replaced: Session[] = [];
@@ -45,6 +51,7 @@ export class MemorySessionStore implements SessionStore {
       if (before.session.channelId !== session.channelId) replaced.push(before.session);
     }
     while (devices.size >= this.#options.devices) replaced.push(this.#forget(mostSilent(devices), devices));
+    for (const { channelId } of replaced) this.#remember(channelId, false);
     this.#put(session, devices);
     return Promise.resolve(replaced);
   }
@@ -55,11 +62,8 @@ export class MemorySessionStore implements SessionStore {
 
   end(channelId: string): Promise<boolean> {
     const online = this.#byChannel.get(channelId);
-    if (!online) {
-      this.#forgetEnded();
-      this.#ended.set(channelId, this.#clock.mono() + ENDED_MS);
-      return Promise.resolve(false);
-    }
+    this.#remember(channelId, true);
+    if (!online) return Promise.resolve(false);
     const { app, account } = online.session;
     const accounts = this.#apps.get(app)!;
     const devices = accounts.get(account)!;
@@ -72,7 +76,7 @@ export class MemorySessionStore implements SessionStore {
   restore(sessions: readonly Session[]): Promise<string[]> {
     const lost: string[] = [];
     for (const session of sessions) {
-      if (this.#wasEnded(session.channelId) || !this.#counts(session)) continue;
+      if (this.#overOf(session.channelId)?.isEnded || !this.#counts(session)) continue;
       const devices = this.#devicesOf(session.app, session.account);
       const there = devices.get(session.device);
       if (there?.session.channelId === session.channelId) continue;
@@ -107,7 +111,7 @@ export class MemorySessionStore implements SessionStore {
   [Symbol.asyncDispose](): Promise<void> {
     this.#byChannel.clear();
     this.#apps.clear();
-    this.#ended.clear();
+    this.#over.clear();
     return Promise.resolve();
   }
 
@@ -115,14 +119,18 @@ export class MemorySessionStore implements SessionStore {
     return incarnation === "" || this.#options.leases?.held(gatewayLease(incarnation)) === true;
   }
 
-  #wasEnded(channelId: string): boolean {
-    return (this.#ended.get(channelId) ?? 0) > this.#clock.mono();
+  #overOf(channelId: string): Over | undefined {
+    const over = this.#over.get(channelId);
+    return over && over.untilMs > this.#clock.mono() ? over : undefined;
   }
 
-  #forgetEnded(): void {
-    for (const [id, untilMs] of this.#ended) {
-      if (untilMs > this.#clock.mono()) return;
-      this.#ended.delete(id);
+  #remember(channelId: string, isEnded: boolean): void {
+    const nowMs = this.#clock.mono();
+    this.#over.delete(channelId);
+    this.#over.set(channelId, { untilMs: nowMs + OVER_MS, isEnded });
+    for (const [id, { untilMs }] of this.#over) {
+      if (untilMs > nowMs) return;
+      this.#over.delete(id);
     }
   }
 
@@ -138,6 +146,7 @@ export class MemorySessionStore implements SessionStore {
     const online: Online = { session, lastHeardMs: this.#clock.mono() };
     devices.set(session.device, online);
     this.#byChannel.set(session.channelId, online);
+    this.#over.delete(session.channelId);
   }
 
   #forget(session: Session, devices: Map<string, Online>): Session {

@@ -148,6 +148,17 @@ export function sessionStoreContract(
     expect(await channels(store, "kim", "ann", "bob")).toEqual(["c1"]);
   });
 
+  test(`SessionStore/${name}: a login that comes once more after its channel ended, or was put out, is not stored`, async () => {
+    await using store = await open(16);
+    await store.add(session("kim", "ann", "phone", "c1"));
+    await store.end("c1");
+    expect(await codeOf(store.add(session("kim", "ann", "phone", "c1")))).toBe("CLOSED");
+    await store.add(session("kim", "ann", "phone", "c2"));
+    await store.add(session("kim", "ann", "phone", "c3"));
+    expect(await codeOf(store.add(session("kim", "ann", "phone", "c2")))).toBe("CLOSED");
+    expect(await channels(store, "kim", "ann")).toEqual(["c3"]);
+  });
+
   test(`SessionStore/${name}: sessions count while their gateway's lease is held`, async () => {
     const { store, leases } = await openBoth(16);
     await using _ = store;
