@@ -114,8 +114,8 @@ export class OldMember implements CrowdMember {
     const { token, watcher } = this.#options;
     let number = ++this.#conns;
     const session = await OldSession.open(url, token, `${this.account}#${number}`, {
-      // What is pushed before the index is asked for may be in the index, too.
-      asks: () => number = ++this.#conns,
+      // What is pushed before the gateway has seen the first index request may be in the index, too.
+      indexed: () => number = ++this.#conns,
       show: (messageId, id) => this.#show(number, messageId, id),
       answered: (attempt, status, sentMs, more) => {
         watcher.record({ event: "ack", at: now(), attempt, status, ...more });
@@ -142,8 +142,8 @@ export class OldMember implements CrowdMember {
 }
 
 interface SessionEvents {
-  /** Asks for the index now. */
-  asks(): void;
+  /** Its first index request was answered, or refused. */
+  indexed(): void;
   /** `id`: "" when the index named it. */
   show(messageId: string, id: string): void;
   answered(attempt: number, status: number, sentMs: number, more: { messageId?: string; sendTime?: string }): void;
@@ -170,7 +170,7 @@ class OldSession implements WireSink {
   /** The newest message it showed, and the newest it acknowledged. */
   #newest = 0n;
   #acked = 0n;
-  /** Pushes count from the first index request. */
+  /** Nothing is acknowledged before the index is read. */
   #reading = true;
 
   static async open(url: string, token: string, name: string, events: SessionEvents): Promise<OldSession> {
@@ -255,9 +255,9 @@ class OldSession implements WireSink {
 
   /** Page by page; asking with an id acknowledges what is up to it. */
   async #readIndex(): Promise<void> {
-    this.#events.asks();
-    for (let last = 0n;;) {
-      const page = await this.#ask("chat.offline.index", new MessageWriter().int(1, last).done());
+    for (let last = 0n, first = true;; first = false) {
+      const body = new MessageWriter().int(1, last).done();
+      const page = await this.#ask("chat.offline.index", body, first ? this.#events.indexed : () => {});
       if (this.conn.closedWhy !== "") return;
       if (page === undefined) break; // refused: what is missing is pushed
       const rows = page.messages(1);
@@ -273,8 +273,8 @@ class OldSession implements WireSink {
     this.#events.show(`${messageId}`, id);
   }
 
-  /** Undefined: refused, or not answered. */
-  #ask(command: string, body: Uint8Array): Promise<Message | undefined> {
+  /** Undefined: refused, or not answered. `heard` is called before anything that follows the answer is looked at. */
+  #ask(command: string, body: Uint8Array, heard = () => {}): Promise<Message | undefined> {
     const sequence = ++this.#sequence;
     return new Promise((resolve) => {
       if (this.conn.closedWhy !== "") return resolve(undefined);
@@ -282,7 +282,7 @@ class OldSession implements WireSink {
         this.#asked.delete(sequence);
         resolve(undefined);
       }, ANSWER_MS);
-      this.#asked.set(sequence, (answer) => (clearTimeout(timer), resolve(answer)));
+      this.#asked.set(sequence, (answer) => (clearTimeout(timer), heard(), resolve(answer)));
       this.conn.send(encodePacket({ command, sequence, body }));
     });
   }

@@ -58,6 +58,8 @@ export interface GatewayDeps {
 /** Packets that may come before the login is answered. */
 const EARLY = { packets: 64, bytes: 64 << 10 } as const;
 const TICK_MS = 50;
+/** A tick that comes so late follows a standstill. */
+const STOOD_STILL_MS = 4 * TICK_MS;
 const LATE = "Cannot log in now: try again";
 /** While the lease is not held pushes do not find its channels: heads are asked for so often. */
 const NOT_FOUND_MS = 5_000;
@@ -94,6 +96,7 @@ export class Gateway implements GatewayCore, LinkGateway {
   readonly #boot: string;
   #made = 0;
   #secondMs = 0;
+  #tickedMs = Infinity;
   #lookedMs = 0;
 
   constructor(config: GatewayConfig, deps: GatewayDeps) {
@@ -309,6 +312,10 @@ export class Gateway implements GatewayCore, LinkGateway {
 
   #tick(): void {
     const now = this.clock.mono();
+    // What waits in the sockets of a process that stood still came in time: it is read before anybody's time is up.
+    const stoodStill = now - this.#tickedMs >= STOOD_STILL_MS;
+    this.#tickedMs = stoodStill ? Infinity : now; // twice in a row no tick is left out
+    if (stoodStill) return;
     this.catchUp.expire(now);
     this.rooms.expire(now);
     this.forwarding.tick(now);

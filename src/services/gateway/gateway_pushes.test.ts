@@ -111,6 +111,24 @@ describe("pushes", () => {
     },
   );
 
+  test("an index that waited in the sockets of a stopped gateway still comes before pushes", () => {
+    const bench = new Bench();
+    const wire = new Wire();
+    const channel = bench.login(wire);
+    bench.push(channel, 1);
+    bench.clock.stall(1_000);
+    bench.clock.advance(0);
+    bench.send(channel, "chat.offline.index", { sequence: 5 });
+    bench.clock.advance(100);
+    expect(bench.logic.up.at(-1)!.header.command).toBe("chat.offline.index");
+    expect(ids(wire)).toEqual([]);
+    const busy = bench.login(new Wire());
+    bench.push(busy, 1);
+    const asked = bench.logic.up.length;
+    for (let i = 0; i < 3; i++, bench.clock.advance(0)) bench.clock.stall(1_000); // slow, but going on
+    expect(bench.logic.up.slice(asked).map(({ header }) => header.command)).toContain("im.fill");
+  });
+
   test("a gap is filled from the store", () => {
     const bench = new Bench();
     const wire = new Wire();
