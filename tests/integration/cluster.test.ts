@@ -76,6 +76,13 @@ describe("a cluster", () => {
     await Promise.all([desk.close(), again.close(), b.close()]);
   });
 
+  test("a gateway has the end of every session confirmed", async () => {
+    const { metrics } = cluster.gateways[0]!;
+    const people = await Promise.all(["ann", "bob", "cat"].map((one) => cluster.login(name(one), 0)));
+    await Promise.all(people.map((one) => one.close()));
+    await until(async () => metrics.read("petrel_channels") === 0 && metrics.read("petrel_sign_outs") === 0);
+  });
+
   test("the router tells the gateways", async () => {
     await until(async () => {
       const answer = await (await fetch(`${cluster.router.url}/api/lookup/x`)).text();
