@@ -1,4 +1,4 @@
-import { ImError } from "./errors.ts";
+import { ImError, reasonOf } from "./errors.ts";
 
 const MOST_PROBLEMS = 10;
 
@@ -7,7 +7,7 @@ export function parseConfig(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new ImError("CONFIG", `Cannot read ${name}: it is not JSON: ${why}`, { cause });
   }
 }

@@ -58,3 +58,8 @@ export class ImError extends Error {
     return thrown instanceof ImError ? thrown : new ImError("SYSTEM", message, { cause: thrown });
   }
 }
+
+/** What anything that was thrown says of itself, for people. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

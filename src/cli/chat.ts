@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { dial } from "#runtime";
 import { systemClock } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import { isName } from "../protocol/names.ts";
 import { PetrelClient } from "../sdk/client.ts";
 import { MemoryStorage } from "../sdk/storage.ts";
@@ -108,7 +108,7 @@ function readCa(path: string | undefined, problems: string[]): string | undefine
     if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
     problems.push(`--ca is ${JSON.stringify(path)}: there is no certificate (PEM) in it`);
   } catch (thrown) {
-    problems.push(`--ca is ${JSON.stringify(path)}: ${thrown instanceof Error ? thrown.message : thrown}`);
+    problems.push(`--ca is ${JSON.stringify(path)}: ${reasonOf(thrown)}`);
   }
   return undefined;
 }

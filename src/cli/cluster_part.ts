@@ -1,5 +1,6 @@
 import type { ListenAt, Listening } from "../comm/ports.ts";
 import { ImError } from "../base/errors.ts";
+import { addressOf } from "../naming/instances.ts";
 import type { Instance, Naming, Registration } from "../naming/naming.ts";
 import type { Hmac } from "../protocol/claims.ts";
 import type { PublicAddress } from "./cluster_settings.ts";
@@ -95,7 +96,7 @@ export class ClusterPart implements AsyncDisposable {
     if (at.unix !== undefined) return ""; // clients come through a proxy, whose address is not known here
     const { host, port } = this.#placeOf(at, listening);
     if (isLoopback(host)) return reachable(listening.url, { hostname: "localhost", port: 0 });
-    return `${listening.url.slice(0, listening.url.indexOf("//"))}//${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return `${listening.url.slice(0, listening.url.indexOf("//"))}//${addressOf({ host, port })}`;
   }
 
   /** Nobody finds this process any more. */
@@ -119,6 +120,6 @@ export class ClusterPart implements AsyncDisposable {
     const { public: told } = this.#config;
     if (isLoopback(at.hostname) || told === undefined) return `${url}/health`;
     const scheme = url.slice(0, url.indexOf("//"));
-    return `${scheme}//${told.host.includes(":") ? `[${told.host}]` : told.host}:${port}/health`;
+    return `${scheme}//${addressOf({ host: told.host, port })}/health`;
   }
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from "../base/errors.ts";
 import type { LogFields } from "../base/logger.ts";
 
 /** How deep objects are shown; what lies deeper is told by its kind. */
@@ -37,7 +38,7 @@ function plainInside(value: object, depth: number): unknown {
     if (Array.isArray(value) || value instanceof Set) return [...value].map((item) => plain(item, depth - 1));
     return plainObject(Object.entries(value), depth - 1);
   } catch (error) {
-    return `[${error instanceof Error ? error.message : error}]`; // a getter threw
+    return `[${reasonOf(error)}]`; // a getter threw
   }
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import type { HttpEnv } from "../comm/ports.ts";
 import type { Naming } from "../naming/naming.ts";
 import { routerApp } from "../services/router/app.ts";
@@ -66,7 +66,7 @@ function readJson(path: string, otherwise: unknown): unknown {
   } catch (cause) {
     throw new ImError(
       "CONFIG",
-      `Cannot use the regions: ${path} is no JSON (${cause instanceof Error ? cause.message : cause})`,
+      `Cannot use the regions: ${path} is no JSON (${reasonOf(cause)})`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 
 const TOKEN_SECRET = "token.secret";
 
@@ -51,7 +51,7 @@ export function keptOrMade(
     renameSync(half, file);
     return made;
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
+    const text = reasonOf(cause);
     throw new ImError("CONFIG", `Cannot keep a secret in ${dataFolder}: ${text}`, { cause });
   }
 }

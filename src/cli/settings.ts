@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
+import { reasonOf } from "../base/errors.ts";
 import { didYouMean } from "./did_you_mean.ts";
 import { everySetting } from "./role_settings.ts";
 import { type NamedSetting, namedSettings, type SettingsSchema } from "./setting.ts";
@@ -102,7 +103,7 @@ function readConfig(
   try {
     content = JSON.parse(readFile(path));
   } catch (error) {
-    problems.push(`Cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+    problems.push(`Cannot read ${path}: ${reasonOf(error)}`);
     return given;
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {

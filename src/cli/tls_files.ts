@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Clock, Timer } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { TlsPair, TlsSource } from "../comm/ports.ts";
@@ -136,7 +136,7 @@ async function read(what: string, path: string): Promise<string> {
     if (code === "ENOENT" || code === "ENOTDIR") throw refuse("there is no such file", cause);
     if (code === "EACCES" || code === "EPERM") throw refuse("this process may not read it", cause);
     if (code === "EISDIR") throw refuse("it is a folder", cause);
-    throw refuse(cause instanceof Error ? cause.message : String(cause), cause);
+    throw refuse(reasonOf(cause), cause);
   }
   throw refuse(`it has ${size} bytes, which no certificate or key needs`);
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import type { TlsPair } from "../comm/ports.ts";
 
 /** Paths of a certificate, its chain behind it, and its key. */
@@ -32,7 +32,7 @@ export function checkPair({ cert, key }: TlsPair, paths: TlsPaths, nowMs: number
   try {
     createSecureContext({ cert, key });
   } catch (thrown) {
-    refuse(`the runtime refuses it: ${thrown instanceof Error ? thrown.message : thrown}`, thrown);
+    refuse(`the runtime refuses it: ${reasonOf(thrown)}`, thrown);
   }
   return { cert, key, notAfterMs: until };
 }

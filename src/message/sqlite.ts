@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import { type Logger, silent } from "../base/logger.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { openLane } from "./sqlite/lane.ts";
@@ -75,7 +75,7 @@ function makeFolder(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 }); // messages are for their owner
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
+    const text = reasonOf(cause);
     throw new ImError("CONFIG", `Cannot make data folder ${directory}: ${text}`, { cause });
   }
 }

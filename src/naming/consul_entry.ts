@@ -1,3 +1,4 @@
+import { addressOf } from "./instances.ts";
 import { byId, type Instance } from "./naming.ts";
 
 /** A server as Consul has it. */
@@ -25,9 +26,7 @@ export function registrationOf(instance: Instance, consulId: string, sinceMs: nu
   if (consulId !== id) meta["id"] = id;
   for (const key of Object.keys(meta)) if (meta[key] === "") delete meta[key];
   const name = `${consulId}_normal`;
-  const how = healthUrl === ""
-    ? { TCP: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}` }
-    : { HTTP: healthUrl };
+  const how = healthUrl === "" ? { TCP: addressOf(instance) } : { HTTP: healthUrl };
   return {
     ID: consulId,
     Name: service,

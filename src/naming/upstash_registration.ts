@@ -1,3 +1,4 @@
+import { reasonOf } from "../base/errors.ts";
 import type { Upstash } from "../upstash/client.ts";
 import { keyPart } from "../upstash/value.ts";
 import { nameTaken } from "./instances.ts";
@@ -58,7 +59,7 @@ export class UpstashRegistration {
       this.#foundUntilMs = -Infinity;
       this.#problem = nameTaken(instance, readServer(holder) ?? instance);
     } catch (thrown) {
-      this.#problem = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#problem = reasonOf(thrown);
     }
     if (this.#problem !== before && this.problem !== undefined) log.warn("not registered", { why: this.#problem });
   }

@@ -1,6 +1,6 @@
 import { Backoff } from "../base/backoff.ts";
 import { type Clock, sleep, type Timer } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { MAX_NODE, type NodeNumber } from "../id/snowflake.ts";
 import type { Leases } from "./leases.ts";
@@ -178,7 +178,7 @@ export class NodeLease implements NodeNumber, AsyncDisposable {
       this.#backoff.reset();
       this.#later(EVERY_MS);
     } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      const why = reasonOf(thrown);
       if (this.#problem === undefined) log.warn("node number cannot be renewed", { why });
       this.#problem = why;
       // The next renewal may have no answer either.

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { sleep } from "../base/clock.ts";
-import { ImError } from "../base/errors.ts";
+import { ImError, reasonOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { Metrics } from "../base/metrics.ts";
 import { Breaker } from "./breaker.ts";
@@ -236,7 +236,7 @@ export class Upstash implements AsyncDisposable {
   }
 
   #failed(sent: readonly Waiting[], thrown: unknown): void {
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    const why = reasonOf(thrown);
     if (thrown instanceof Refused) {
       this.#answered();
       this.#metrics.wrong.inc();

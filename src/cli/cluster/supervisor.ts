@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { toBase36 } from "../../protocol/base36.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import type { ClusterLines } from "./lines.ts";
 import type { Place } from "./plan.ts";
 import { Slot } from "./slot.ts";
@@ -98,7 +98,7 @@ export class Supervisor {
       writeState(data, this.#slots);
       this.#isUnwritten = false;
     } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      const why = reasonOf(thrown);
       if (!this.#isUnwritten) lines.line(OURS, `what runs cannot be written down: ${why}`);
       this.#isUnwritten = true;
     }

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 
 /**
  * One process per folder: an open write transaction on a second, empty database. The kernel lets go of it when the
@@ -19,7 +19,7 @@ export function lockFolder(directory: string): Disposable {
     writeFileSync(pidFile, `${process.pid}\n`);
   } catch (thrown) {
     db?.close();
-    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    const text = reasonOf(thrown);
     const why = text.includes("locked") ? `it is in use by ${holder(pidFile)}` : `it cannot be locked (${text})`;
     throw new ImError("CONFIG", `Cannot use data folder ${directory}: ${why}`, { cause: thrown });
   }

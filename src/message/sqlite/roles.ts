@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import { Faults } from "./faults.ts";
 import {
   ASK,
@@ -61,7 +61,7 @@ export function answer(role: Role, request: Unpacker): { reply: Packer; stopped:
 export function failure(thrown: unknown, kind: number): Packer {
   const reply = new Packer();
   reply.u8(kind);
-  const words = thrown instanceof Error ? thrown.message : String(thrown);
+  const words = reasonOf(thrown);
   packError(reply, ImError.from(thrown, `Store failed: ${words}`));
   return reply;
 }
@@ -75,7 +75,7 @@ function writerRole(settings: Settings & { role: "writer" }, clock: Clock): Role
     writer = new Writer(db, { ...settings, clock, faults });
   } catch (cause) {
     db.close();
-    throw new ImError("CONFIG", `Cannot open ${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new ImError("CONFIG", `Cannot open ${path}: ${reasonOf(cause)}`, { cause });
   }
   return {
     handle(request, reply) {

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import type { Peer } from "../conversation_store.ts";
 
 /**
@@ -239,7 +239,7 @@ function prepareSchema(db: DatabaseSync, path: string): void {
 
 function openError(path: string, thrown: unknown): ImError {
   if (thrown instanceof ImError) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const text = reasonOf(thrown);
   return new ImError("CONFIG", `Cannot open ${path}: ${EXPLAINED.find(([part]) => text.includes(part))?.[1] ?? text}`, {
     cause: thrown,
   });

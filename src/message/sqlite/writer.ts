@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Clock } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import { MonotonicNs } from "../../base/monotonic_ns.ts";
 import { Snowflake } from "../../id/snowflake.ts";
 import { Appends } from "./appends.ts";
@@ -260,7 +260,7 @@ export class Writer implements Disposable {
     this.#stale = true;
     this.#flushed = { rows: 0, clientIds: 0 };
     this.#keys.undo(job, this.#durable);
-    const cause = thrown instanceof Error ? thrown.message : String(thrown);
+    const cause = reasonOf(thrown);
     this.#problem = this.#refusal?.message ?? problemOf(kind, cause);
     const error = new ImError("SYSTEM", this.#problem, { cause: thrown });
     if (kind === "sync") this.#refusal = error;

@@ -1,5 +1,5 @@
 import { systemClock } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import { connEnv } from "../../comm/conn_env.ts";
 import type { Conn, Dial, Socket, SocketEvents } from "../../comm/ports.ts";
 import type { ConnEnv, StreamConn } from "../../comm/stream_conn.ts";
@@ -106,7 +106,7 @@ type Kind =
 /** The handshake's refusals are worth telling: a person can mend them. Source: node:tls and both runtimes' messages. */
 function wordsFor(cause: unknown): string {
   const code = codeOf(cause);
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = reasonOf(cause);
   if (/CERT|ALTNAME|SIGNATURE|ISSUER|SELF_SIGNED|certificate/i.test(`${code} ${text}`)) {
     return `its certificate is refused: ${text}`;
   }

@@ -1,4 +1,4 @@
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import type { ListenAt, Listening } from "../../comm/ports.ts";
 import { type Bind, type Bound, codeOf } from "./bound.ts";
 import { bindUnix, unixUrl } from "./unix_socket.ts";
@@ -63,7 +63,7 @@ function refusal(hostname: string, port: number, cause: unknown): ImError {
     ? "not allowed. Choose a port above 1023, or give this process the right"
     : NO_SUCH_ADDRESS.has(code) || NO_SUCH_NAME.has(code)
     ? "this machine has no such address. Choose one of its own, or 0.0.0.0"
-    : `${cause instanceof Error ? cause.message : cause}`;
+    : reasonOf(cause);
   return new ImError("CONFIG", `Cannot listen on ${hostname} port ${port}: ${why}`, { cause });
 }
 

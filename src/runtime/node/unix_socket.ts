@@ -3,7 +3,7 @@ import { chmod, lstat, rename, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import process from "node:process";
 import { sleep, systemClock } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import type { ListenAt } from "../../comm/ports.ts";
 import { type Bind, type Bound, codeOf } from "./bound.ts";
 
@@ -98,7 +98,7 @@ function wordsFor(cause: unknown): string {
   const code = codeOf(cause);
   if (code === "ENOENT" || code === "ENOTDIR") return "there is no such folder. Make it first";
   if (code === "EACCES" || code === "EPERM") return "not allowed. Choose a folder in which this process may write";
-  return `${cause instanceof Error ? cause.message : cause}`;
+  return reasonOf(cause);
 }
 
 function refusal(path: string, why: string, cause?: unknown): ImError {

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { reasonOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 
 /** One file of the page. */
@@ -31,7 +32,7 @@ export function pageApp({ files, log }: PageDeps): Hono {
         file = (await files()).get(path);
       } catch (thrown) {
         log.error("the chat page cannot be made", { error: thrown });
-        return c.text(`${NOT_MADE}${thrown instanceof Error ? thrown.message : thrown}\n`, 503, headers);
+        return c.text(`${NOT_MADE}${reasonOf(thrown)}\n`, 503, headers);
       }
       if (!file) return c.notFound();
       const caching = { etag: file.etag, "cache-control": "no-cache" };

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Socket, SocketEvents } from "../../comm/ports.ts";
 import { type Arg, encodeCommands, RedisError, type Reply, ReplyReader } from "./resp.ts";
@@ -128,7 +128,7 @@ export class RedisConn implements Disposable {
       this.#flush();
       this.#listen();
     }, (thrown) => {
-      if (generation === this.#generation) this.#lost(thrown instanceof Error ? thrown.message : String(thrown));
+      if (generation === this.#generation) this.#lost(reasonOf(thrown));
     });
   }
 
