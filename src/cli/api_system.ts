@@ -36,7 +36,7 @@ export async function startApi(config: ApiConfig, runtime: Runtime, log: Logger,
     incarnation,
     apiKey,
     sessions: shared.leases && shared.sessions(1), // only asked who is online
-    hmac: secret === undefined ? undefined : runtime.hmacSha256(new TextEncoder().encode(secret)),
+    hmac: secret === undefined ? undefined : runtime.hmacSha256(secret),
     zones: readZones(config.routes),
   }, host);
   const { api } = part;

@@ -57,7 +57,7 @@ export class ClusterPart implements AsyncDisposable {
     this.shared = shared;
     this.id = serviceId ?? `${kind}-${runtime.randomBytes(ID_BYTES).toHex()}`;
     this.incarnation = runtime.randomBytes(INCARNATION_BYTES).toHex();
-    if (clusterSecret !== undefined) this.sign = runtime.hmacSha256(new TextEncoder().encode(clusterSecret));
+    if (clusterSecret !== undefined) this.sign = runtime.hmacSha256(clusterSecret);
   }
 
   /** @throws {ImError} CONFIG: there is none. */

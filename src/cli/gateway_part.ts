@@ -64,7 +64,7 @@ export class GatewayPart implements AsyncDisposable {
     const { serviceId, incarnation = "", messageRate, connectionsPerIp, origins, drainMs } = config;
     this.#host = host;
     this.#drainMs = drainMs;
-    this.hmac = host.runtime.hmacSha256(new TextEncoder().encode(config.secret));
+    this.hmac = host.runtime.hmacSha256(config.secret);
     const revocations = openRevocationFile(revocationFile(config.data), clock, log);
     const own = { serviceId, incarnation, messageRate, connectionsPerIp, origins, drainMs };
     const { leases, zones: routes } = config;

@@ -84,7 +84,7 @@ function problemsOf(verb: Verb | undefined, { group, owner, app = "", skip = "0"
 
 function openRoyal({ url, secret }: Values): RoyalStore {
   const key = secret ?? process.env["PETREL_CLUSTER_SECRET"];
-  const hmac = key ? hmacSha256(new TextEncoder().encode(key)) : undefined;
+  const hmac = key ? hmacSha256(key) : undefined;
   const sign = hmac && ((request: SignedRequest) => signRequest(hmac, systemClock.now(), request));
   return new RoyalStore({ url: url ?? (process.env["PETREL_ROYAL_URL"] || "http://localhost:8080"), sign });
 }

@@ -98,7 +98,7 @@ async function openPostgres(url: string, config: StoreConfig, { clock, log, metr
 }
 
 function openRoyal(url: string, secret: string | undefined, { clock, log, metrics }: OpenDeps): OpenedStore {
-  const hmac = secret === undefined ? undefined : hmacSha256(new TextEncoder().encode(secret));
+  const hmac = secret === undefined ? undefined : hmacSha256(secret);
   const sign = hmac && ((request: SignedRequest) => signRequest(hmac, clock.now(), request));
   const store = new RoyalStore({ url, sign, clock, log });
   metrics.gauge("petrel_store_writable", "1 while messages can be stored", () => store.health().writable ? 1 : 0);

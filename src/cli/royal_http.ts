@@ -14,7 +14,7 @@ export interface RoyalHttpConfig {
 /** The store's HTTP API of this process, and how to stop it. */
 export function royalHttp({ clusterSecret, kimPeers }: RoyalHttpConfig, opened: OpenedStore, host: ServerProcess) {
   const { clock, log, metrics, runtime } = host;
-  const hmac = clusterSecret === undefined ? undefined : hmacSha256(new TextEncoder().encode(clusterSecret));
+  const hmac = clusterSecret === undefined ? undefined : hmacSha256(clusterSecret);
   const requests = new Requests();
   metrics.gauge("petrel_royal_requests", "Requests to the store under way", () => requests.open);
   const app = royalApp({

@@ -8,7 +8,7 @@ import { printed } from "./printed.fixture.ts";
 import { findSecret, tokenMain } from "./token.ts";
 
 const SECRET = "a secret of thirty-two bytes, or more";
-const hmac = hmacSha256(new TextEncoder().encode(SECRET));
+const hmac = hmacSha256(SECRET);
 const nowSeconds = () => systemClock.now() / 1000;
 
 test("petrel token prints a token that the server takes, and nothing else", async () => {

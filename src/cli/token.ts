@@ -48,7 +48,7 @@ export const NAME = "expected a name: 1 to 60 characters, no spaces, none of , /
 /** A token valid for so many days from now. */
 export function signToken(account: string, app: string, days: number, secret: string): string {
   const exp = Math.floor(systemClock.now() / 1000 + days * 24 * 3600);
-  return makeToken({ acc: account, app, exp }, hmacSha256(new TextEncoder().encode(secret)));
+  return makeToken({ acc: account, app, exp }, hmacSha256(secret));
 }
 
 /** The secret of PETREL_TOKEN_SECRET, else of the data folder; undefined when there is none. */

@@ -197,8 +197,8 @@ export interface Runtime {
   readonly listenTcp: ListenTcp;
   readonly serveHttp: ServeHttp;
   readonly dial: Dial;
-  /** A function that signs with this secret. */
-  hmacSha256(secret: Uint8Array): (data: Uint8Array) => Uint8Array;
+  /** A function that signs with the UTF-8 bytes of this secret. */
+  hmacSha256(secret: string): (data: Uint8Array) => Uint8Array;
   /** From the system's secure source. */
   randomBytes(count: number): Uint8Array;
   usage(): Usage;

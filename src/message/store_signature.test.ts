@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { hmacSha256 } from "#runtime";
 import { readSignature, SIGNATURE_MS, signRequest, verifyRequest } from "./store_signature.ts";
 
-const hmac = hmacSha256(new TextEncoder().encode("royal-test-secret"));
+const hmac = hmacSha256("royal-test-secret");
 const NOW = 1795208576205;
 const request = { method: "POST", path: "/im/heads", body: new TextEncoder().encode("{}") };
 /** proto/WIRE.md "Who may ask". */
@@ -29,7 +29,7 @@ describe("a signed request", () => {
     expect(fits(HEADER, { path: "/im/heads?" })).toBe(false);
     expect(fits(HEADER, { body: new TextEncoder().encode("{ }") })).toBe(false);
     expect(fits(HEADER.replace("205.", "206."))).toBe(false);
-    const other = hmacSha256(new TextEncoder().encode("royal-test-secreT"));
+    const other = hmacSha256("royal-test-secreT");
     expect(fits(signRequest(other, NOW, request))).toBe(false);
   });
 

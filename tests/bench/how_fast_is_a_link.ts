@@ -26,7 +26,7 @@ const [seconds = "4", role = "gateway"] = process.argv.slice(2);
 const WINDOW = 2_000;
 const CHANNEL = "gate01_account_1234_k3x9f00017";
 const FAN = Array.from({ length: 100 }, (_, i) => `gate01_account_${1000 + i}_k3x9f000${10 + i}`);
-const sign = hmacSha256(new TextEncoder().encode("the secret of a bench, long enough"));
+const sign = hmacSha256("the secret of a bench, long enough");
 const metrics = new Metrics();
 const talkBody = encodeBody(pkt.MessageReq, { type: 1, body: "hello, how are you today?", clientMsgId: "c-1234567" });
 const answerBody = encodeBody(pkt.MessageResp, { messageId: 1n << 60n, sendTime: 1n << 60n, seq: 1000, userSeq: 2000 });

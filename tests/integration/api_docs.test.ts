@@ -15,7 +15,7 @@ const missing = has("curl", "sh") ? "" : " (skipped: there is no curl or sh)";
 
 test.skipIf(missing !== "")(`the commands of src/docs/api.md do what the page shows${missing}`, async () => {
   await using stack = new AsyncDisposableStack();
-  const stand = stack.use(await ApiStand.start({ hmac: runtime.hmacSha256(new Uint8Array(32)) }));
+  const stand = stack.use(await ApiStand.start({ hmac: runtime.hmacSha256("a secret") }));
   const http = stack.use(
     await runtime.serveHttp({ hostname: "127.0.0.1", port: 0 }, (request, env) => stand.api.app.fetch(request, env)),
   );

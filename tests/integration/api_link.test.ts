@@ -8,7 +8,7 @@ import { LinkClient } from "../../src/container/tcp/link_client.ts";
 import { LinkServer } from "../../src/container/tcp/link_server.ts";
 import { ApiStand, until } from "../support/api_stand.ts";
 
-const sign = runtime.hmacSha256(new TextEncoder().encode("the cluster's secret"));
+const sign = runtime.hmacSha256("the cluster's secret");
 
 /** A logic server of the stand that listens for links, and the API's link to it. */
 async function server(stand: ApiStand, logicId: string) {

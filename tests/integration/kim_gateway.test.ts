@@ -24,7 +24,7 @@ class Chat implements AsyncDisposable {
       log: silent,
       metrics: new Metrics(),
       logic: stand.logic,
-      sign: runtime.hmacSha256(new TextEncoder().encode("a cluster secret that KIM has not")),
+      sign: runtime.hmacSha256("a cluster secret that KIM has not"),
       isKimPeer: (ip) => ip === "127.0.0.1",
     });
     const listening = await runtime.listenTcp({ hostname: "127.0.0.1", port: 0 }, links.accept);

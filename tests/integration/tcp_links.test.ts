@@ -30,7 +30,7 @@ class System implements AsyncDisposable {
   readonly #leases = new MemoryLeases(systemClock);
   readonly #sessions = new MemorySessionStore(systemClock, { devices: 16, leases: this.#leases });
   readonly #hmac = (data: Uint8Array) => new Uint8Array(createHmac("sha256", "secret").update(data).digest());
-  readonly #sign = runtime.hmacSha256(new TextEncoder().encode("a cluster secret of more than 32 bytes"));
+  readonly #sign = runtime.hmacSha256("a cluster secret of more than 32 bytes");
   readonly #conns = new Set<Conn>();
   readonly #stack = new AsyncDisposableStack();
 

@@ -79,7 +79,7 @@ describe("HTTP", () => {
     expect(randomBytes(16).length).toBe(16);
     expect(hex(randomBytes(16))).not.toBe(hex(randomBytes(16)));
     // RFC 4231, test case 2
-    expect(hex(hmacSha256(bytes("Jefe"))(bytes("what do ya want for nothing?")))).toBe(
+    expect(hex(hmacSha256("Jefe")(bytes("what do ya want for nothing?")))).toBe(
       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     );
   });

@@ -10,7 +10,7 @@ import { signRequest } from "../../src/message/store_signature.ts";
 import { admission } from "../../src/services/royal/admission.ts";
 import { royalApp } from "../../src/services/royal/app.ts";
 
-const hmac = hmacSha256(new TextEncoder().encode("royal-test-secret"));
+const hmac = hmacSha256("royal-test-secret");
 
 /** An app that takes what `signed` signs. */
 export function testApp(store: ImStore, options: { isPeer?: (ip: string) => boolean; changes?: RoomChanges } = {}) {

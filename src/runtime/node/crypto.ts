@@ -2,9 +2,9 @@ import { createHash, createHmac, createSecretKey, randomBytes as nodeRandomBytes
 import type { MaskKeys } from "../../comm/ws_conn.ts";
 import { plain } from "./bytes.ts";
 
-/** A function that signs with this secret. */
-export function hmacSha256(secret: Uint8Array): (data: Uint8Array) => Uint8Array {
-  const key = createSecretKey(secret);
+/** A function that signs with the UTF-8 bytes of this secret. */
+export function hmacSha256(secret: string): (data: Uint8Array) => Uint8Array {
+  const key = createSecretKey(secret, "utf8");
   return (data) => plain(createHmac("sha256", key).update(data).digest());
 }
 
