@@ -128,7 +128,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
   for (const push of channel.early ?? []) channel.sequencer.offer(0, push, gateway.clock.mono());
   channel.early = undefined;
-  gateway.rooms.opened(channel, packet.rooms ?? []);
+  if (gateway.rooms.opened(channel, packet.rooms ?? [])) gateway.roomCheck.add([channel]);
   // Kicked meanwhile: what came early is answered as after a kick, not forwarded.
   if (channel.kick) kick(gateway, channel, channel.kick);
   gateway.opened(channel);

@@ -55,13 +55,15 @@ export class Rooms implements SequencerPort<Room> {
     return this.#rooms.size;
   }
 
-  /** The login was answered: the channel is in these rooms, but for what changed meanwhile. */
-  opened(channel: ClientChannel, rooms: readonly InRoom[]): void {
+  /**
+   * The login was answered: the channel is in these rooms, but for what changed meanwhile. True: something did, and a room
+   * that the answer does not name may have been left since.
+   */
+  opened(channel: ClientChannel, rooms: readonly InRoom[]): boolean {
     const early = this.#changes.takeEarly(channel);
-    for (const room of rooms) if (!early?.has(room.group)) this.#enter(channel, room);
-    for (const { groupId, joined, seq } of early?.values() ?? []) {
-      if (joined) this.#enter(channel, { group: groupId, seq });
-    }
+    for (const room of rooms) this.#enter(channel, room);
+    for (const change of early) this.change(channel, change);
+    return early.length > 0;
   }
 
   /** The channel's account joined a large group, or left it. */

@@ -75,4 +75,37 @@ describe("a channel that left", () => {
     bench.opened(cat, []);
     expect(bench.gateway.rooms.groupsOf(cat.channel)).toEqual([]);
   });
+
+  test("and is back before its login is answered is in, although it hears of its leaving only now", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 5; i++) bench.say();
+    const cat = bench.loggingIn("cat", true);
+    bench.change(cat, false, 2);
+    bench.opened(cat, [{ group: GROUP, seq: 5 }]);
+    bench.say();
+    expect(cat.seqs()).toEqual([6]);
+  });
+
+  test("while its login was answered is sent what was its own", () => {
+    const { bench } = quiet();
+    for (let i = 0; i < 5; i++) bench.say();
+    const cat = bench.loggingIn("cat", true);
+    bench.change(cat, false, 4);
+    bench.opened(cat, [{ group: GROUP, seq: 2 }]);
+    bench.member("cat", false, 4);
+    bench.settle();
+    bench.say();
+    expect(cat.seqs()).toEqual([3, 4]);
+  });
+
+  test("is checked when its login, which does not name the room, was overtaken by the joining before", () => {
+    const { bench } = quiet();
+    const cat = bench.loggingIn("cat", true);
+    bench.change(cat, true, 0);
+    bench.member("cat", false, 0);
+    bench.opened(cat, []);
+    bench.settle();
+    bench.say();
+    expect(cat.seqs()).toEqual([]);
+  });
 });
