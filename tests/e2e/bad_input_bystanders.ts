@@ -3,6 +3,7 @@ import { MemoryHistory } from "../../src/load/history.ts";
 import { pool } from "../../src/load/pool.ts";
 import type { Verdict } from "../../src/load/verdict.ts";
 import { WireClient } from "../../src/load/wire_client.ts";
+import { until } from "../support/until.ts";
 
 /** Where a server is reached, and how to log in there. */
 export interface Place {
@@ -161,13 +162,5 @@ export class Bystanders implements AsyncDisposable {
         await client[Symbol.asyncDispose]();
       }),
     );
-  }
-}
-
-/** Waits for something that events will bring about. @throws {Error} when it does not happen in time. */
-export async function until(done: () => boolean, what: string, timeoutMs = 5_000): Promise<void> {
-  for (const end = performance.now() + timeoutMs; !done();) {
-    if (performance.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -4,8 +4,8 @@ import { encodePacket } from "../../src/load/packet.ts";
 import { MessageWriter } from "../../src/load/proto.ts";
 import { parseServerUrl, WireConn, type WireSink } from "../../src/load/wire_conn.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
-import { until } from "./bad_input_bystanders.ts";
 import { type Transport, TRANSPORTS } from "../integration/system_local.ts";
+import { until } from "../support/until.ts";
 import { attacks, closes, expectEnd, REFUSED, replies, Stand } from "./bad_input_stand.ts";
 
 const RATE = 20;

@@ -6,8 +6,8 @@ import { Message, MessageWriter } from "../../src/load/proto.ts";
 import type { WireClient } from "../../src/load/wire_client.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
 import { type Child, RUNTIME, start, startScript } from "../support/processes.ts";
-import { until } from "./bad_input_bystanders.ts";
 import { type Transport, TRANSPORTS } from "../integration/system_local.ts";
+import { until } from "../support/until.ts";
 import { type Attack, closes, expectEnd, logins, type Stand, wait } from "./bad_input_stand.ts";
 
 /** Deadlines that the stand of these attacks is given, ms. */

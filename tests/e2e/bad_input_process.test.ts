@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 import { type ServerProcess, startServer } from "../../src/load/server_process.ts";
 import { dayToken } from "../../src/load/token.ts";
 import { ROOT, RUNTIME, startScript } from "../support/processes.ts";
-import { Bystanders, type Place, until } from "./bad_input_bystanders.ts";
+import { until } from "../support/until.ts";
+import { Bystanders, type Place } from "./bad_input_bystanders.ts";
 import { SECRET } from "../integration/system_local.ts";
 
 import { tempDir } from "../support/temp.ts";

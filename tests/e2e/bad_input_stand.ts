@@ -6,7 +6,8 @@ import type { WireClient } from "../../src/load/wire_client.ts";
 import type { CloseReason } from "../../src/protocol/close_reason.ts";
 import { LocalSystem } from "../integration/system_local.ts";
 import { tempDir } from "../support/temp.ts";
-import { Bystanders, type Figures, quantile, until } from "./bad_input_bystanders.ts";
+import { until } from "../support/until.ts";
+import { Bystanders, type Figures, quantile } from "./bad_input_bystanders.ts";
 
 /** Nobody else may stand still because of an attack: more than usual by so much is that. Speed is measured elsewhere. */
 const MORE_MS = 1_000;

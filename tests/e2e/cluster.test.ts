@@ -6,10 +6,10 @@ import { dayToken } from "../../src/load/token.ts";
 import { WireClient } from "../../src/load/wire_client.ts";
 import { CLUSTER_PORTS } from "../../src/cli/cluster/plan.ts";
 import { freePorts } from "../support/free_port.ts";
-import { until } from "../support/local_cluster.ts";
 import { whyNoRedis } from "../support/redis_server.ts";
 import { startScript } from "../support/processes.ts";
 import { tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const NO_REDIS = whyNoRedis();
 const CAPS = { meta: new Map([["im.caps", "1"]]) };

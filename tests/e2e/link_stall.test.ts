@@ -8,6 +8,7 @@ import { LinkClient } from "../../src/container/tcp/link_client.ts";
 import { makeHeader } from "../../src/protocol/header.ts";
 import { NO_BODY } from "../../src/protocol/packet.ts";
 import { type Child, startScript } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 
 /** Gives nobody up, so that all it sends lies in the stopped process's sockets. */
 const PATIENT = { pingMs: 800, deadMs: 120_000, fenceMs: Infinity };
@@ -80,13 +81,6 @@ function ask(link: Uplink, gateId: string, sequence: number): boolean {
     startBy: systemClock.mono() + 4_000,
     again: false,
   });
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !isSo();) {
-    if (Date.now() > end) throw new Error(`Did not happen in 20 s: ${isSo}`);
-    await sleep(20);
-  }
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -5,8 +5,9 @@ import { WireClient } from "../../src/load/wire_client.ts";
 import { CLOSE } from "../../src/protocol/close_reason.ts";
 import { PetrelClient } from "../../src/sdk/mod.ts";
 import { freePort } from "../support/free_port.ts";
-import { LocalCluster, SECRET, until } from "../support/local_cluster.ts";
+import { LocalCluster, SECRET } from "../support/local_cluster.ts";
 import { tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const WHY = whyNoNginx();
 const CLIENTS = 20, OLD = 10, ROUNDS = 3;

@@ -6,7 +6,8 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { readToken } from "../../src/protocol/claims.ts";
 import { FLAG } from "../../src/protocol/header.ts";
 import { Api } from "../../src/services/api/api.ts";
-import { API_KEY, ApiStand, type Told, until } from "../support/api_stand.ts";
+import { API_KEY, ApiStand, type Told } from "../support/api_stand.ts";
+import { until } from "../support/until.ts";
 
 const codeOf = ({ status, body }: Told) => [status, body["code"]];
 

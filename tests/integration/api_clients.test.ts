@@ -3,7 +3,7 @@ import * as runtime from "#runtime";
 import { connectWith } from "../../src/cli/connect.ts";
 import { PetrelClient } from "../../src/sdk/client.ts";
 import type { Message } from "../../src/sdk/message.ts";
-import { until } from "../support/api_stand.ts";
+import { until } from "../support/until.ts";
 import { LocalSystem } from "./system_local.ts";
 
 const KEY = "the key of the tests: more than thirty-two bytes";

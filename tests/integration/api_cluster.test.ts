@@ -4,8 +4,9 @@ import { silent } from "../../src/base/logger.ts";
 import { startApi } from "../../src/cli/api_system.ts";
 import { connectWith } from "../../src/cli/connect.ts";
 import { PetrelClient } from "../../src/sdk/client.ts";
-import { LocalCluster, SECRET, until } from "../support/local_cluster.ts";
+import { LocalCluster, SECRET } from "../support/local_cluster.ts";
 import { tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const KEY = "the key of the tests: more than thirty-two bytes";
 const WAITS = 60_000;

@@ -4,7 +4,8 @@ import type { Downlink, DownlinkEvents, Downward, Upward } from "../../src/conta
 import { encodeAs } from "../../src/protocol/content.ts";
 import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
 import { FLAG, makeHeader } from "../../src/protocol/header.ts";
-import { API_KEY, ApiStand, type Told, until } from "../support/api_stand.ts";
+import { API_KEY, ApiStand, type Told } from "../support/api_stand.ts";
+import { until } from "../support/until.ts";
 
 const MESSAGE = { from: "ann", to: "bob", body: "hello" };
 const codeOf = ({ status, body }: Told) => [status, body["code"]];

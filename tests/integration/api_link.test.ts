@@ -6,7 +6,8 @@ import { Metrics } from "../../src/base/metrics.ts";
 import type { Downward, Uplink } from "../../src/container/link.ts";
 import { LinkClient } from "../../src/container/tcp/link_client.ts";
 import { LinkServer } from "../../src/container/tcp/link_server.ts";
-import { ApiStand, until } from "../support/api_stand.ts";
+import { ApiStand } from "../support/api_stand.ts";
+import { until } from "../support/until.ts";
 
 const sign = runtime.hmacSha256("the cluster's secret");
 

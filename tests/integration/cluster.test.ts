@@ -9,9 +9,10 @@ import { parseRedisAddress } from "../../src/cli/redis_address.ts";
 import { startUpstash } from "../../src/cli/upstash_system.ts";
 import { RedisServer, whyNoRedis } from "../support/redis_server.ts";
 import { freePort } from "../support/free_port.ts";
-import { LocalCluster, until } from "../support/local_cluster.ts";
+import { LocalCluster } from "../support/local_cluster.ts";
 import { startScript } from "../support/processes.ts";
 import { type TempDir, tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const EXIT_MS = 10_000;
 const CAPS = { meta: new Map([["im.caps", "1"]]) };

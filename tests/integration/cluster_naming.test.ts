@@ -8,8 +8,9 @@ import { crc32 } from "../../src/protocol/crc32.ts";
 import { QUICK } from "../support/consul_processes.ts";
 import { ConsulStand } from "../support/consul_stand.ts";
 import { freePort } from "../support/free_port.ts";
-import { LocalCluster, until } from "../support/local_cluster.ts";
+import { LocalCluster } from "../support/local_cluster.ts";
 import { tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const LIMIT = { timeout: 60_000 };
 const ANY = { hostname: "127.0.0.1", port: 0 };

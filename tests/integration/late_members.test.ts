@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import type { Upward } from "../../src/container/link.ts";
 import { decodeBody, encodeBody } from "../../src/protocol/bodies.ts";
 import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
-import { ClusterStand, until } from "../support/cluster_stand.ts";
+import { ClusterStand } from "../support/cluster_stand.ts";
 import type { OldClient } from "../support/old_client.ts";
+import { until } from "../support/until.ts";
 
 type Verb = "join" | "quit";
 

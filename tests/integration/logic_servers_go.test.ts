@@ -3,7 +3,8 @@ import { sleep, systemClock } from "../../src/base/clock.ts";
 import { decodeBody, encodeBody } from "../../src/protocol/bodies.ts";
 import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../src/protocol/header.ts";
-import { ClusterStand, until } from "../support/cluster_stand.ts";
+import { ClusterStand } from "../support/cluster_stand.ts";
+import { until } from "../support/until.ts";
 
 test("a logic server killed between commit and answer: the other one answers, and the message is stored once", async () => {
   await using at = await ClusterStand.start({ gateways: 1, logics: 2 });

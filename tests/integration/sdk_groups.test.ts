@@ -13,6 +13,7 @@ import type { ClientOptions } from "../../src/sdk/options.ts";
 import type { Skipped } from "../../src/sdk/rooms.ts";
 import type { Connect } from "../../src/sdk/socket.ts";
 import { MemoryStorage } from "../../src/sdk/storage.ts";
+import { until } from "../support/until.ts";
 import { LocalSystem, type Transport } from "./system_local.ts";
 
 /** A PostgreSQL database in place of SQLite. */
@@ -20,15 +21,6 @@ const database = process.env["PETREL_TEST_DATABASE"];
 const RUN = crypto.randomUUID().slice(0, 8);
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
-
-/** Waits until it is so. */
-async function until(isSo: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 2_000; i++) {
-    if (isSo()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`Still not so: ${what}`);
-}
 
 for (const [size, inboxGroup] of [["small", 500], ["large", 2]] as const) {
   describe(`a ${size} group`, () => {

@@ -11,6 +11,7 @@ import type { ClientOptions } from "../../src/sdk/options.ts";
 import { MemoryStorage } from "../../src/sdk/storage.ts";
 import { freePort } from "../support/free_port.ts";
 import { tempDir } from "../support/temp.ts";
+import { until } from "../support/until.ts";
 
 const SECRET = "a secret of thirty-two bytes, or more";
 
@@ -55,15 +56,6 @@ function person(account: string, url: string, options: Partial<ClientOptions> = 
     bodies: () => received.map(({ body }) => body),
     [Symbol.asyncDispose]: () => client.close(),
   };
-}
-
-/** Waits until it is so. */
-async function until(isSo: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 2_000; i++) {
-    if (isSo()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`Still not so: ${what}`);
 }
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => String(from + i));

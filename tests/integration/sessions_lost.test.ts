@@ -4,7 +4,8 @@ import { CLOSE } from "../../src/protocol/close_reason.ts";
 import * as pkt from "../../src/protocol/gen/pkt_messages.ts";
 import { FLAG } from "../../src/protocol/header.ts";
 import type { OldClient } from "../support/old_client.ts";
-import { ClusterStand, until } from "../support/cluster_stand.ts";
+import { ClusterStand } from "../support/cluster_stand.ts";
+import { until } from "../support/until.ts";
 
 const online = async (at: ClusterStand, ...accounts: string[]) =>
   (await at.sessions.kept.locate("kim", accounts)).map(({ account }) => account);

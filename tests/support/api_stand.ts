@@ -66,12 +66,3 @@ export class ApiStand implements AsyncDisposable {
     await this.logic[Symbol.asyncDispose]();
   }
 }
-
-/** Waits until it is so. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 2_000; turn++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error("It never came to that");
-}

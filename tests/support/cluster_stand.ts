@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { sleep, systemClock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { ImError } from "../../src/base/errors.ts";
 import { silent } from "../../src/base/logger.ts";
 import { Metrics } from "../../src/base/metrics.ts";
@@ -17,6 +17,7 @@ import { MemoryLeases } from "../../src/session/memory_leases.ts";
 import type { SessionStore } from "../../src/session/store.ts";
 import { OldClient } from "./old_client.ts";
 import { tempDir } from "./temp.ts";
+import { until } from "./until.ts";
 
 const hmac = (data: Uint8Array) => new Uint8Array(createHmac("sha256", "secret").update(data).digest());
 
@@ -175,14 +176,5 @@ export class ClusterStand implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
-  }
-}
-
-/** Waits for a condition, with a limit that a busy machine does not reach. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  const end = systemClock.mono() + ms;
-  while (!await holds()) {
-    if (systemClock.mono() > end) throw new Error(`It did not come in ${ms} ms`);
-    await sleep(systemClock, 10);
   }
 }

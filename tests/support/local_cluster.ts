@@ -13,6 +13,7 @@ import { MemoryNaming } from "../../src/naming/memory.ts";
 import type { Naming } from "../../src/naming/naming.ts";
 import { MemorySessionStore } from "../../src/session/memory.ts";
 import { MemoryLeases } from "../../src/session/memory_leases.ts";
+import { until } from "./until.ts";
 
 export const SECRET = "a secret of the tests, thirty-two bytes";
 const ANY = { hostname: "127.0.0.1", port: 0 } as const;
@@ -122,12 +123,4 @@ export class LocalCluster implements AsyncDisposable {
 function once<T extends AsyncDisposable>(system: T): T {
   let stopped: PromiseLike<void> | undefined;
   return { ...system, [Symbol.asyncDispose]: () => stopped ??= system[Symbol.asyncDispose]() };
-}
-
-/** Asks until it is so. @throws after a minute. */
-export async function until(is: () => Promise<boolean>): Promise<void> {
-  for (let left = 1_200; !await is().catch(() => false); left--) {
-    if (left === 0) throw new Error(`Waited too long: ${is}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
