@@ -63,7 +63,7 @@ const STEPS: readonly Step[] = [
   {
     name: "test-bun",
     what: "tests on Bun",
-    commands: () => [bun("test", "--parallel")],
+    commands: () => [bun("test", "--parallel=3")],
     count: countBun,
     again: "bun",
   },
