@@ -46,6 +46,11 @@ export class RequestKeys<Answer> {
     return scope.answers.get(key.n) ?? (key.n < scope.low ? "answered" : undefined);
   }
 
+  /** The answers of requests of its scope that came after it. */
+  *after(key: RequestKey): Iterable<Answer> {
+    for (const [n, answer] of this.#scopes.get(key.scope)?.answers ?? []) if (n > key.n) yield answer;
+  }
+
   /** Remembers an answer and drops those of its scope below `low`. hot: per message */
   add(key: RequestKey, answer: Answer, nowMs: number): void {
     let scope = this.#scopes.get(key.scope);

@@ -102,6 +102,22 @@ export function messagesComeAgain(check: Check): void {
     },
   );
 
+  check(
+    "what comes again when a later one of its sender is stored is refused: it would be out of order",
+    async (store) => {
+      const at = (n: number, sender = "ann") => talk(sender, "bob", { key: { scope: "c", n, low: 1 } });
+      const late = { ...at(2), startBy: -1 };
+      expect(await store.append([at(1), late, at(3)])).toMatchObject([{ seq: 1 }, { code: "BUSY" }, { seq: 2 }]);
+      const again = [1, 2, 3, 4].map((n) => ({ ...at(n), again: true }));
+      const answers = [{ seq: 1 }, { code: "BUSY" }, { seq: 2 }, { seq: 3 }];
+      expect(await store.append(again)).toMatchObject(answers);
+      expect(await store.append([at(2)])).toMatchObject([{ code: "BUSY" }]);
+      await store.append([at(9)]);
+      const cat = { ...at(8, "cat"), again: true }; // scopes of the API serve many
+      expect(await store.append([cat, { ...at(7), again: true }])).toMatchObject([{ seq: 1 }, { code: "BUSY" }]);
+    },
+  );
+
   check("a refusal that is not the last word leaves the key free", async (store) => {
     const request = talk("ann", "bob", { key: { scope: "c", n: 1, low: 1 } });
     expect(await store.append([{ ...request, startBy: -1 }])).toMatchObject([{ code: "BUSY" }]);
@@ -146,15 +162,17 @@ export function messagesComeAgain(check: Check): void {
           });
           for (const [i, result] of (await store.append(batch)).entries()) {
             const { key, again, startBy } = batch[i]!, n = key!.n, before = said.get(n);
+            const isOvertaken = again && [...said].some(([later, what]) => later > n && what !== "refused");
+            const isRefused = startBy === -1 || isOvertaken;
             if (before === "refused") expect([n, result]).toMatchObject([n, { code: "BUSY" }]);
             else if (before !== undefined) {
               expect([n, result]).toMatchObject([n, {
                 messageId: before,
                 duplicate: true,
               }]);
-            } else if (startBy === Infinity) said.set(n, (result as Appended).messageId);
+            } else if (!isRefused) said.set(n, (result as Appended).messageId);
             else if (again) said.set(n, "refused");
-            if (before === undefined && startBy === -1) expect([n, result]).toMatchObject([n, { code: "BUSY" }]);
+            if (before === undefined && isRefused) expect([n, result]).toMatchObject([n, { code: "BUSY" }]);
           }
         }
         await closed();

@@ -10,6 +10,7 @@ import type { Tx } from "./database.ts";
 import { firstAnswers } from "./first_answers.ts";
 import { GroupSends } from "./group_sends.ts";
 import { KIND, pairName, takeNumbers, type Taking, Takings } from "./names.ts";
+import { Overtaken } from "./overtaken.ts";
 import { Scopes } from "./scopes.ts";
 
 /** Rows one transaction writes at most, but for a single group message. */
@@ -56,7 +57,7 @@ export async function appendBatch(tx: Tx, batch: readonly AppendRequest[], deps:
     KnownClientIds.read(tx, batch, deps.clock.now()),
     GroupSends.lock(tx, batch),
   ]);
-  const plan = new Plan(deps, scopes, clientIds, groups);
+  const plan = new Plan(deps, scopes, clientIds, groups, await Overtaken.read(tx, batch, scopes));
   for (const request of batch) if (!plan.take(request)) break;
   await plan.write(tx);
   return await plan.answers(tx);
@@ -67,6 +68,7 @@ class Plan {
   readonly #scopes: Scopes;
   readonly #clientIds: KnownClientIds;
   readonly #groups: GroupSends;
+  readonly #overtaken: Overtaken;
   readonly #pairs = new Takings(KIND.pair);
   readonly #rooms = new Takings(KIND.group);
   readonly #accounts = new Takings(KIND.account);
@@ -77,11 +79,12 @@ class Plan {
   readonly #nowMs: number;
   #rows = 0;
 
-  constructor(deps: AppendDeps, scopes: Scopes, clientIds: KnownClientIds, groups: GroupSends) {
+  constructor(deps: AppendDeps, scopes: Scopes, clientIds: KnownClientIds, groups: GroupSends, overtaken: Overtaken) {
     this.#deps = deps;
     this.#scopes = scopes;
     this.#clientIds = clientIds;
     this.#groups = groups;
+    this.#overtaken = overtaken;
     this.#nowMs = deps.clock.mono();
   }
 
@@ -150,6 +153,9 @@ class Plan {
 
   #refusal(request: AppendRequest): ImError | undefined {
     if (request.startBy < this.#nowMs) return new ImError("BUSY", "Cannot store message: too late to start");
+    if (this.#overtaken.has(request, this.#byId)) {
+      return new ImError("BUSY", "Cannot store message: later ones are stored");
+    }
     return request.group ? this.#groups.refusal(request) : undefined;
   }
 

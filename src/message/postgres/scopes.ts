@@ -48,6 +48,11 @@ export class Scopes {
     return new ImError("SYSTEM", `Cannot ${what}: request ${key.n} of its channel has been answered`);
   }
 
+  /** What was added for requests of its scope that came after it. */
+  after({ scope, n }: RequestKey): bigint[] {
+    return [...this.#scopes.get(scope)?.answers ?? []].flatMap(([later, id]) => later > n ? [id] : []);
+  }
+
   /** What came again is refused for good: its first copy may still come. */
   refuse(key: RequestKey): void {
     if (this.find(key, "") === undefined) this.add(key, REFUSED);

@@ -57,6 +57,16 @@ export class Appends {
     return clientMsgId === undefined ? undefined : this.#knownByClient(write, clientMsgId);
   }
 
+  /** Why a new one is not stored now. hot: per message */
+  refusal({ app, sender, key, again, late }: Write): ImError | undefined {
+    if (late) return new ImError("BUSY", "Cannot store message: too late to start");
+    if (!again || !key) return undefined;
+    // It was refused before. Behind later ones of its channel it would be out of order.
+    const log = this.#deps.logs.find(app, KIND.account, sender);
+    if (!log || !this.#deps.keys.isOvertaken(key, log.id)) return undefined;
+    return new ImError("BUSY", "Cannot store message: later ones are stored");
+  }
+
   /** @param jobMs monotonic, for the memory of keys. hot: per message */
   store(write: Write, jobMs: number): Answer | ImError {
     const group = write.group ? this.#groupOf(write) : undefined;

@@ -44,6 +44,14 @@ export class Keys {
     return known === "answered" ? answered(key) : known;
   }
 
+  /** Was a message of that sender, with a later request of its scope, stored? */
+  isOvertaken(key: RequestKey, sender: number): boolean {
+    for (const made of this.#known.after(key)) {
+      if (typeof made === "object" && "seq" in made && made.sender === sender) return true;
+    }
+    return false;
+  }
+
   /** What it made has a row that names its key. @param jobMs monotonic. hot: per message */
   add(key: RequestKey | undefined, made: Stored | CreatedGroup, jobMs: number): void {
     if (key) this.#known.add(key, made, jobMs);

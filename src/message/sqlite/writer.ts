@@ -187,8 +187,7 @@ export class Writer implements Disposable {
     const known = this.#appends.known(write);
     if (known) return known;
     if (this.#refusal) return this.#refusal;
-    if (write.late) return new ImError("BUSY", "Cannot store message: too late to start");
-    return this.#appends.store(write, this.#jobMs);
+    return this.#appends.refusal(write) ?? this.#appends.store(write, this.#jobMs);
   }
 
   #op(op: Op): Done | ImError {
