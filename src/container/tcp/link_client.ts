@@ -221,7 +221,6 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
   #up(agent: Agent, kim: boolean): void {
     this.#greeting?.stop();
     this.#attempt = this.#problem = undefined;
-    this.#client.worked();
     const link = this.#link = new ClientLink(agent, kim, this);
     this.#beat = this.clock.every(BEAT_MS, () => this.#beats(link));
     const { logicId, url } = this.#options;
@@ -259,6 +258,7 @@ export class LinkClient implements ClientLinkHost, DialledLink, AsyncDisposable 
     const why = link.pulse.beat();
     if (why === "stalled") this.#cut("link cut: this process stood still");
     else if (why === "silent") this.#cut("link cut: nothing was heard");
+    else this.#client.worked(); // not before: a server that cuts what it took is dialled later each time
   }
 
   #cut(what: string, more: LogFields = {}): void {

@@ -138,6 +138,24 @@ describe("a server", () => {
     await client.stop();
   });
 
+  test("that takes each link and cuts it at once is dialled later each time", async () => {
+    const at = new LinkStand();
+    const { raws, url } = await at.rawServer();
+    const client = at.client(new Heard(), { url, backoff: { baseMs: 100, maxMs: 1_000_000 } });
+    for (let i = 0; i < 90; i++) {
+      await at.pass(100);
+      const raw = raws.at(-1);
+      if (raw === undefined || raw.packets.length === 0 || raw.closedWith !== undefined) continue;
+      raw.conn.send([answerBytes("chat1")]);
+      await settle();
+      raw.conn.destroy();
+      await settle();
+    }
+    expect(raws.length).toBeGreaterThan(4);
+    expect(raws.length).toBeLessThan(12);
+    await client.stop();
+  });
+
   test("that does not answer within a second is KIM's, where it may be", async () => {
     const at = new LinkStand();
     const { raws, url } = await at.rawServer();
