@@ -1,42 +1,14 @@
 import { expect, test } from "bun:test";
-import type { Downward, LinkState, Uplink, Upward } from "../../container/link.ts";
+import type { Upward } from "../../container/link.ts";
 import { RequestKeys } from "../../message/request_keys.ts";
 import { FLAG, makeHeader } from "../../protocol/header.ts";
 import { NO_BODY } from "../../protocol/packet.ts";
 import { STATUS } from "../../protocol/status.ts";
 import type { ClientChannel } from "./client_channel.ts";
 import { Bench, Wire } from "./gateway_bench.fixture.ts";
+import { randomOf, WaitingLink } from "./random_link.fixture.ts";
 
 const RUNS = 300, STEPS = 400;
-
-/** From 0 up to, not including, 1: the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-class Link implements Uplink {
-  readonly zone = "";
-  readonly youngUntilMs = 0;
-  readonly peerId: string;
-  state: LinkState = "open";
-  full = false;
-  readonly up: Upward[] = [];
-  readonly down: Downward[] = [];
-
-  constructor(peerId: string) {
-    this.peerId = peerId;
-  }
-
-  send(packet: Upward): boolean {
-    if (this.state === "closed" || this.full) return false;
-    this.up.push(packet);
-    return true;
-  }
-}
 
 /** What all logic servers store, by the rules of src/message. */
 class Store {
@@ -61,13 +33,13 @@ class Store {
 
 /** A logic server that reads, answers and fails when it is told to. */
 class Server {
-  link: Link | undefined;
+  link: WaitingLink | undefined;
   readonly #id: string;
   readonly #bench: Bench;
   readonly #store: Store;
   readonly #random: () => number;
   /** What it had read from links that are gone. */
-  readonly #late: { readonly packet: Upward; readonly from: Link }[] = [];
+  readonly #late: { readonly packet: Upward; readonly from: WaitingLink }[] = [];
 
   constructor(id: string, bench: Bench, store: Store, random: () => number) {
     this.#id = id;
@@ -78,7 +50,7 @@ class Server {
   }
 
   connect(): void {
-    if (!this.link) this.#bench.gateway.attach(this.link = new Link(this.#id));
+    if (!this.link) this.#bench.gateway.attach(this.link = new WaitingLink(this.#id));
   }
 
   /** The last of what was on the way is lost, or nothing. */
