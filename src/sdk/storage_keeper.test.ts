@@ -199,6 +199,21 @@ describe("a storage that fails", () => {
     }
   });
 
+  test("is tried once more at the end also when it has not answered yet", async () => {
+    const storage = new Breakable();
+    const { keeper, clock, say } = keeperOf(storage);
+    storage.hangs = true;
+    say("a");
+    await settle();
+    clock.advance(10_000);
+    say("b");
+    const closed = keeper.close();
+    storage.hangs = false;
+    storage.release();
+    await closed;
+    expect((await storage.holds()).ids).toBe("ab");
+  });
+
   test("at loading: nothing was left; what it holds stays there", async () => {
     const storage = new Breakable();
     await storage.inner.saveMessage(message("z"));

@@ -42,7 +42,7 @@ export class StorageKeeper {
   #failures = 0;
   #told: ImError | undefined;
   #retry: Timer | undefined;
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
   /** `changed`: it failed, or (undefined) works again; once per change. */
   constructor(
@@ -116,12 +116,10 @@ export class StorageKeeper {
    * cannot be.
    */
   close(): Promise<void> {
-    if (!this.#closed && this.#retry) {
-      this.#retry.stop();
-      this.#again();
-    }
-    this.#closed = true;
-    return this.#last;
+    return this.#closed ??= this.#last.then(() => {
+      if (this.#mayHelp()) this.#again();
+      return this.#last;
+    });
   }
 
   /** Tells whether it will run: not while in memory. */
@@ -171,11 +169,17 @@ export class StorageKeeper {
   }
 
   #later(): void {
-    if (this.#closed || this.#retry || (this.#error && FINAL.has(this.#error.code))) return;
+    if (this.#closed || this.#retry || !this.#mayHelp()) return;
     this.#retry = this.#clock.after(this.#backoff.next(), () => this.#again());
   }
 
+  /** Does it fail in a way that trying again may mend? */
+  #mayHelp(): boolean {
+    return this.#error !== undefined && !FINAL.has(this.#error.code);
+  }
+
   #again(): void {
+    this.#retry?.stop();
     this.#retry = this.#error = undefined; // what is asked for from here on comes behind
     this.all();
   }
