@@ -10,7 +10,7 @@ import type { SavedMessage } from "./storage.ts";
 const message = (id: string, more: Partial<SavedMessage> = {}): SavedMessage => (
   { id, dest: "ann", group: false, type: 1, body: `body ${id}`, extra: "", createdMs: 7, ...more }
 );
-const position = { cursor: 3, epoch: "one", seen: ["11", "12"], groups: { g1: 4 } };
+const position = { cursor: 3, epoch: "one", seen: ["11", "12"], groups: { g1: 4 }, sent: { me: [1, 7, 9, 9] } };
 const ids = async (storage: IndexedDbStorage) => ((await storage.load()).messages ?? []).map(({ id }) => id);
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(() => undefined, (error: unknown) => error instanceof ImError ? error.code : error);
@@ -67,6 +67,8 @@ describe("IndexedDbStorage", () => {
   test.each([
     [{ cursor: "3", epoch: "one", seen: [] }],
     [{ cursor: 3, epoch: "one", seen: [], groups: { g1: "4" } }],
+    [{ cursor: 3, epoch: "one", seen: [], sent: { me: ["1", 7] } }],
+    [{ cursor: 3, epoch: "one", seen: [], sent: { me: 7 } }],
   ])("what is in there and no message or position of ours is left out: %j", async (stored) => {
     const { it, inner } = databases();
     const storage = new IndexedDbStorage("ann", it);

@@ -228,9 +228,10 @@ function nameOf(thrown: unknown): string {
 }
 
 function isPosition(value: unknown): value is SavedPosition {
-  const { cursor, epoch, seen, groups = {} } = (value ?? {}) as Partial<SavedPosition>;
+  const { cursor, epoch, seen, groups = {}, sent = {} } = (value ?? {}) as Partial<SavedPosition>;
   return Number.isSafeInteger(cursor) && typeof epoch === "string" && Array.isArray(seen) &&
-    seen.every((id) => /^\d{1,19}$/.test(id)) && Object.values(groups ?? {}).every(Number.isSafeInteger);
+    seen.every((id) => /^\d{1,19}$/.test(id)) && Object.values(groups ?? {}).every(Number.isSafeInteger) &&
+    Object.values(sent ?? {}).every((one) => Array.isArray(one) && one.every(Number.isSafeInteger));
 }
 
 function isMessage(value: unknown): value is SavedMessage {

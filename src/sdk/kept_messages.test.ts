@@ -11,7 +11,7 @@ async function withLog(server: FakeServer, clock: FakeClock, options: Parameters
   all.client.on("sent", ({ body, state }) => void sent.push(`${body} ${state}`));
   await all.client.login();
   await settle();
-  return { ...all, sent };
+  return { ...all, clock, sent };
 }
 
 const talks = (server: FakeServer) => server.asked(USER_TALK, pkt.MessageReq);
@@ -161,6 +161,37 @@ describe("a storage that keeps messages", () => {
     }
   });
 
+  test("a client that ends while it is full: the next one goes on from what was kept last", async () => {
+    const server = new FakeServer();
+    const storage = new MemoryStorage();
+    const first = await withLog(server, new FakeClock(), { storage });
+    server.say("ann", "bob", "kept");
+    server.answer = () => "silence";
+    first.client.talk("eve", "said before");
+    await settle();
+    const full = () => Promise.reject(new Error("disk full"));
+    const { savePosition, saveMessage, dropMessage } = storage;
+    Object.assign(storage, { savePosition: full, saveMessage: full, dropMessage: full });
+    server.answer = () => undefined;
+    server.channels[0]!.cut();
+    await settle();
+    first.clock.advance(1_000);
+    await settle();
+    server.say("ann", "bob", "handed over");
+    await first.client.talk("ann", "answered").done;
+    server.answer = () => "silence";
+    first.client.talk("ann", "never sent");
+    await first.client.close();
+    expect(first.bodies()).toEqual(["kept", "handed over"]);
+    expect(first.sent).toEqual(["said before durable", "answered durable", "never sent failed"]);
+    Object.assign(storage, { savePosition, saveMessage, dropMessage });
+    server.answer = () => undefined;
+    const second = await withLog(server, new FakeClock(), { storage, random: () => 0.25 });
+    expect(second.received.map(({ body, own }) => [body, own])).toEqual([["handed over", false], ["answered", true]]);
+    expect(second.sent).toEqual(["said before sending", "said before durable"]);
+    expect(server.inbox("bob")).toHaveLength(4);
+  });
+
   test("one that hangs holds up neither the login nor the closing", async () => {
     const server = new FakeServer();
     const clock = new FakeClock();
@@ -199,7 +230,7 @@ describe("a storage that keeps messages", () => {
     const writes: string[] = [];
     const storage: ClientStorage = {
       load: () => Promise.resolve<Saved>({}),
-      savePosition: ({ seen }) => Promise.resolve(void writes.push(`seen ${seen.length}`)),
+      savePosition: ({ sent = {} }) => Promise.resolve(void writes.push(`sent ${Object.values(sent)}`)),
       saveMessage: () => Promise.resolve(void writes.push("save")),
       dropMessage: () => Promise.resolve(void writes.push("drop")),
     };
@@ -207,6 +238,6 @@ describe("a storage that keeps messages", () => {
     writes.length = 0;
     await client.talk("ann", "hi").done;
     await settle();
-    expect(writes.slice(0, 3)).toEqual(["save", "seen 1", "drop"]);
+    expect(writes.slice(0, 3)).toEqual(["save", "sent 1,1", "drop"]);
   });
 });

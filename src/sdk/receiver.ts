@@ -10,6 +10,7 @@ import { Delivery, type MessageHandler, type Step } from "./delivery.ts";
 import { Inbox } from "./inbox.ts";
 import { type Arrival, type Message, messageOfPush, messageOfRow } from "./message.ts";
 import { Rooms, type Skipped } from "./rooms.ts";
+import { SentIds } from "./sent_ids.ts";
 import type { Receipt, SentMessage } from "./sent_message.ts";
 import type { SavedPosition } from "./storage.ts";
 
@@ -36,6 +37,7 @@ export class Receiver {
   readonly #rooms: Rooms;
   readonly #delivery: Delivery;
   readonly #acker: Acker;
+  readonly #sent = new SentIds();
   #account = "";
   /** The last step of the inbox whose handlers have run. */
   #handled = { pos: 0, log: 0 };
@@ -84,16 +86,17 @@ export class Receiver {
     const { epoch, log } = this.#inbox;
     const seen = this.#delivery.seen.map(String);
     if (epoch === "" && seen.length === 0) return undefined;
-    const groups = this.#rooms.saved;
+    const [groups, sent] = [this.#rooms.saved, this.#sent.saved];
     const place = { cursor: this.#handled.log === log ? this.#handled.pos : 0, epoch, seen };
-    return groups ? { ...place, groups } : place;
+    return { ...place, ...groups && { groups }, ...sent && { sent } };
   }
 
   /** What an earlier run saved. */
-  restore({ cursor, epoch, seen, groups = {} }: SavedPosition): void {
+  restore({ cursor, epoch, seen, groups = {}, sent = {} }: SavedPosition): void {
     this.#handled = { pos: cursor, log: this.#inbox.log };
     this.#inbox.restore(cursor, epoch);
     this.#rooms.restore(groups);
+    this.#sent.restore(sent);
     for (const id of seen) this.#delivery.markSeen(BigInt(id));
   }
 
@@ -131,8 +134,8 @@ export class Receiver {
    * A message of ours is stored. It is not handed over when it comes along the inbox, also not in the next run: that is
    * saved before the message itself is forgotten.
    */
-  stored({ group, dest }: SentMessage, { messageId, seq }: Receipt, pos: number | undefined): void {
-    this.#delivery.markSeen(messageId);
+  stored({ id, group, dest }: SentMessage, { seq }: Receipt, pos: number | undefined): void {
+    this.#sent.add(id);
     this.#port.moved();
     if (pos === undefined) return;
     const arrival = { ...NOTHING, group: group && seq > 0 ? dest : "", seq };
@@ -154,10 +157,11 @@ export class Receiver {
     return this.#delivery.close();
   }
 
-  /** What is to be handed over: not what this client sent itself and has not heard the answer of. */
+  /** What is to be handed over: not what this client sent itself and has heard the answer of, by now. */
   #arrival(message: Message): Arrival {
     const { own, clientMsgId, messageId, sendTime, seq } = message;
-    const ours = own && clientMsgId !== "" && this.#port.settle(clientMsgId, { messageId, sendTime, seq });
+    const ours = own && clientMsgId !== "" &&
+      (this.#port.settle(clientMsgId, { messageId, sendTime, seq }) || this.#sent.has(clientMsgId));
     const group = message.group && seq > 0 ? message.peer : "";
     return { messageId, message: ours ? undefined : message, group, seq };
   }

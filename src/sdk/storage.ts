@@ -11,6 +11,11 @@ export interface SavedPosition {
    * messages of large groups anew.
    */
   readonly groups?: Readonly<Record<string, number>>;
+  /**
+   * Which messages of ours the server has answered: by the beginning of their client message ids, the numbers behind it
+   * (from, to, from, to…). A storage that leaves it out is one whose next client may be handed some of them as `own`.
+   */
+  readonly sent?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** A message that waits for the server's answer. */
