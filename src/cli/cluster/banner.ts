@@ -57,9 +57,7 @@ export function clusterBanner(facts: ClusterFacts, colors: boolean): string {
     "",
     ...facts.tokens.map(({ account, token }) => `      ${account}  ${dim(token)}`),
     "",
-    `  ${
-      dim(`Ctrl-C stops all. ${facts.command} cluster --roll${facts.dataFlag} restarts them, one after the other.`)
-    }`,
+    `  ${dim(`Ctrl-C stops all. ${facts.command} cluster --roll${facts.dataFlag} restarts them, role by role.`)}`,
     "",
   ].join("\n");
 }

@@ -45,7 +45,7 @@ const FLAGS = [
   },
   {
     name: "roll",
-    help: "Restarts every process of the cluster that runs with this data folder, one after the other",
+    help: "Restarts every process of the cluster that runs with this data folder, role by role",
   },
 ] as const;
 
@@ -130,7 +130,7 @@ function roll(data: string): number {
   const running = runningIn(data);
   if (!running) throw new ImError("CONFIG", `Cannot restart: no cluster runs in ${data}`);
   process.kill(running.pid, "SIGUSR2");
-  console.log(`Asked: the cluster (pid ${running.pid}) restarts its processes one after the other, its log says how`);
+  console.log(`Asked: the cluster (pid ${running.pid}) restarts its processes role by role, its log says how`);
   return 0;
 }
 

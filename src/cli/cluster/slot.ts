@@ -59,8 +59,11 @@ export class Slot {
     void this.#watch(child);
   }
 
-  /** Another process in place of this one: started first where two can run side by side. @throws {ImError} CONFIG */
-  async replace(): Promise<void> {
+  /**
+   * Another process in place of this one: started first where two can run side by side, and then what is returned stops the
+   * old one. @throws {ImError} CONFIG
+   */
+  async replace(): Promise<() => Promise<void>> {
     const old = this.#current;
     const stopOld = async (): Promise<void> => {
       if (!old || old.isOver) return;
@@ -69,7 +72,7 @@ export class Slot {
     };
     this.#current = undefined; // its end is not to be mended
     if (!this.place.sideBySide) await stopOld();
-    if (this.#stopping) return;
+    if (this.#stopping) return stopOld;
     const next = this.#launch();
     try {
       await this.#ready(next);
@@ -81,7 +84,7 @@ export class Slot {
       throw thrown;
     }
     void this.#watch(next);
-    if (this.place.sideBySide) await stopOld();
+    return stopOld;
   }
 
   /** Asks what runs there to stop, and waits for the end. */

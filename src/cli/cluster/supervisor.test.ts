@@ -7,7 +7,7 @@ import { tempDir } from "../../../tests/support/temp.ts";
 import { httpReady } from "../../load/faults/role_process.ts";
 import { until } from "../../../tests/support/until.ts";
 import { ClusterLines } from "./lines.ts";
-import type { Place } from "./plan.ts";
+import type { Place, Run } from "./plan.ts";
 import { stateFile } from "./state_file.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -26,6 +26,32 @@ test("a data folder that cannot be written to ends no process: it is said once",
   await supervisor.stop();
 });
 
+test("gateways are replaced together: no client lands on one that is next", async () => {
+  await using folder = await tempDir();
+  const said: string[] = [];
+  const lines = new ClusterLines(["ws1", "ws2"], false, (text) => void said.push(text));
+  const places: Place[] = [];
+  for (const name of ["ws1", "ws2"]) {
+    const ports = [await freePort(), await freePort()];
+    places.push({
+      ...{ role: "gateway", name, stage: 0, sideBySide: true, rolls: true },
+      // Any process will do that is ready by itself.
+      run: (turn) => routerAt(ports[turn]!),
+    });
+  }
+  const { randomBytes } = runtime;
+  const supervisor = new Supervisor({ data: folder.path, places, lines, silenceMs: 0, randomBytes });
+  await supervisor.start();
+  const before = said.length;
+  await supervisor.roll();
+  const what = said.slice(before).join("").matchAll(/^(ws\d) +\| .*?(started|asked to stop|stopped)/gm);
+  const order = [...what].map(([, name, word]) => `${name} ${word}`);
+  expect(order.slice(0, 2)).toEqual(["ws1 started", "ws2 started"]);
+  expect(order.slice(2).sort()).toEqual(["ws1 asked to stop", "ws1 stopped", "ws2 asked to stop", "ws2 stopped"]);
+  expect(said.at(-1)).toContain("every process was restarted");
+  await supervisor.stop();
+}, 120_000);
+
 test("a process that stands still is killed, and another one started", async () => {
   await using folder = await tempDir();
   const said: string[] = [];
@@ -33,12 +59,7 @@ test("a process that stands still is killed, and another one started", async () 
   const ports = [await freePort(), await freePort()];
   const place: Place = {
     ...{ role: "router", name: "router", stage: 0, sideBySide: true, rolls: true },
-    run: (turn) => ({
-      args: ["router", "--http", "127.0.0.1:0", "--monitor", `127.0.0.1:${ports[turn]}`],
-      env: { PETREL_NAMING: "static:wgateway=one@127.0.0.1:1" },
-      readyUrl: `http://127.0.0.1:${ports[turn]}/ready`,
-      urls: {},
-    }),
+    run: (turn) => routerAt(ports[turn]!),
   };
   const { randomBytes } = runtime;
   const supervisor = new Supervisor({ data: folder.path, places: [place], lines, silenceMs: 4_000, randomBytes });
@@ -54,3 +75,12 @@ test("a process that stands still is killed, and another one started", async () 
   expect(pids()).not.toContain(first);
   await supervisor.stop();
 }, 120_000);
+
+function routerAt(port: number): Run {
+  return {
+    args: ["router", "--http", "127.0.0.1:0", "--monitor", `127.0.0.1:${port}`],
+    env: { PETREL_NAMING: "static:wgateway=one@127.0.0.1:1" },
+    readyUrl: `http://127.0.0.1:${port}/ready`,
+    urls: {},
+  };
+}

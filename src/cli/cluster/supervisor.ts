@@ -55,7 +55,7 @@ export class Supervisor {
     this.#isUp = true;
   }
 
-  /** Every role anew, one process after the other. While one is under way, asking again changes nothing. */
+  /** Every role anew, one process after the other, the gateways together. While one is under way, asking again changes nothing. */
   roll(): Promise<void> {
     return this.#rolling ??= this.#roll().finally(() => this.#rolling = undefined);
   }
@@ -70,12 +70,14 @@ export class Supervisor {
   async #roll(): Promise<void> {
     const { lines } = this.#options;
     if (!this.#isUp) return lines.line(OURS, "not restarting: the start is under way");
-    lines.line(OURS, "restarting every process, one after the other");
-    for (const slot of this.#slots) {
-      if (!slot.place.rolls) continue;
+    lines.line(OURS, "restarting every process, one after the other, the gateways together");
+    const rolling = this.#slots.filter(({ place }) => place.rolls);
+    // A client that leaves a gateway would else land on one that is next, and leave again.
+    const groups = Map.groupBy(rolling, ({ place }) => place.role === "gateway" ? place.role : place.name);
+    for (const slots of groups.values()) {
       if (this.#stopping) return;
       try {
-        await slot.replace();
+        await replaceTogether(slots);
       } catch (thrown) {
         lines.line(OURS, `${ImError.from(thrown).message}\nThe restart ends here: what ran before goes on`);
         return;
@@ -102,6 +104,16 @@ export class Supervisor {
       if (!this.#isUnwritten) lines.line(OURS, `what runs cannot be written down: ${why}`);
       this.#isUnwritten = true;
     }
+  }
+}
+
+/** One starts after the other; when all are ready, the old ones stop. @throws {ImError} CONFIG: the rest goes on as it was. */
+async function replaceTogether(slots: readonly Slot[]): Promise<void> {
+  const stops: (() => Promise<void>)[] = [];
+  try {
+    for (const slot of slots) stops.push(await slot.replace());
+  } finally {
+    await Promise.all(stops.map((stop) => stop()));
   }
 }
 
