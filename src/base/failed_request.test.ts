@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "bun:test";
 import { freePort } from "../../tests/support/free_port.ts";
 import { whyFailed } from "./failed_request.ts";
@@ -13,8 +14,8 @@ test("a port where nobody listens reads the same, however a runtime says it", ()
 });
 
 test("anything else is told with its code and its causes, up to a length", () => {
-  const reset = Object.assign(new Error("socket closed"), { code: "ECONNRESET" });
-  expect(whyFailed(new Error("fetch failed", { cause: reset }))).toBe("fetch failed (socket closed ECONNRESET)");
+  const cause = Object.assign(new Error("no such host"), { code: "ENOTFOUND" });
+  expect(whyFailed(new Error("fetch failed", { cause }))).toBe("fetch failed (no such host ENOTFOUND)");
   expect(whyFailed(new Error("", { cause: 7 }))).toBe("Error");
   expect(whyFailed("gone")).toBe("gone");
   expect(whyFailed(new Error("x".repeat(1_000))).length).toBe(160);
@@ -23,4 +24,15 @@ test("anything else is told with its code and its causes, up to a length", () =>
 test("what really happens at a closed port", async () => {
   const thrown = await fetch(`http://127.0.0.1:${await freePort()}/`).catch((error: unknown) => error);
   expect(whyFailed(thrown)).toBe("nobody answers there");
+});
+
+test("what really happens when the other side closes without an answer", async () => {
+  for (const close of ["end", "resetAndDestroy"] as const) {
+    const server = createServer((socket) => void socket.once("data", () => socket[close]()));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const thrown = await fetch(`http://127.0.0.1:${port}/`).catch((error: unknown) => error);
+    expect(whyFailed(thrown)).toBe("the connection broke");
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
