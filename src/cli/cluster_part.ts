@@ -1,4 +1,5 @@
 import type { ListenAt, Listening } from "../comm/ports.ts";
+import type { Clock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { addressOf } from "../naming/instances.ts";
 import type { Instance, Naming, Registration } from "../naming/naming.ts";
@@ -28,6 +29,8 @@ export interface Told {
   readonly domain?: string | undefined;
 }
 
+/** How often a process looks whether others may come to it. */
+const LOOK_MS = 50;
 /** Letters and digits behind the name of a process that was given none. */
 const ID_BYTES = 4;
 const INCARNATION_BYTES = 12;
@@ -64,6 +67,16 @@ export class ClusterPart implements AsyncDisposable {
   get naming(): Naming {
     if (this.shared.naming) return this.shared.naming;
     throw new ImError("CONFIG", "Cannot find other processes: PETREL_NAMING is needed");
+  }
+
+  /** Calls `tell`, which registers, once nothing is in the way of those who come then. Disposing gives up. */
+  registerOnce(clock: Clock, problems: readonly (() => string | undefined)[], tell: () => void): Disposable {
+    const waiting = clock.every(LOOK_MS, () => {
+      if (problems.some((problem) => problem() !== undefined)) return;
+      waiting.stop();
+      tell();
+    });
+    return { [Symbol.dispose]: () => waiting.stop() };
   }
 
   /** Tells naming of a server of this process, if there is a naming. `leave` takes it out. */

@@ -54,7 +54,9 @@ export async function startGateway(
   const tcp = config.tcp === "off" ? undefined : await part.listenTcp(config.tcp);
   const http = config.http === "off" ? undefined : await part.listenHttp(config.http, clientApp(config, part, host));
   stack.defer(() => cluster.leave());
-  tell(config, cluster, { http, tcp, monitor });
+  // Not before it has a chat server: routers send clients to whom naming tells.
+  const register = (): void => tell(config, cluster, { http, tcp, monitor });
+  stack.use(cluster.registerOnce(host.clock, problems, register));
   const urls = { http: http?.url, tcp: tcp?.url, monitor: monitor.url };
   const running = host.running(stack, { id: serviceId, ...urls }, () => ({ channels: gateway.size }));
   return {

@@ -25,9 +25,6 @@ export interface LogicConfig extends ProcessConfig, ClusterConfig {
 /** Gateways' channels leave a draining server within a second or two; who does not is served by another one later. */
 const DRAIN_MS = 5_000;
 
-/** Until its store has answered for the first time it is looked at so often. */
-const STORE_LOOK_MS = 50;
-
 /** A running chat server. Disposing asks its gateways to leave, answers what it has, then stops. */
 export interface LogicSystem extends RunningServer {
   readonly id: string;
@@ -71,15 +68,12 @@ export async function startLogic(
     await part.logic.drain(DRAIN_MS);
   });
   // Not before its store has answered: whoever finds it sends it logins.
-  const waiting = clock.every(STORE_LOOK_MS, () => {
-    if (opened.health().problem !== undefined) return;
-    waiting.stop();
+  stack.use(cluster.registerOnce(clock, [() => opened.health().problem], () => {
     cluster.register(
       { service: "chat", protocol: "tcp", at: config.link, listening, zone },
       { at: config.monitor, listening: monitor },
     );
-  });
-  stack.defer(() => waiting.stop());
+  }));
   problems.splice(1, 1, () => opened.health().problem, nodeProblem);
   const urls = { link: listening.url, monitor: monitor.url };
   const running = host.running(stack, { id: cluster.id, node, ...urls }, () => ({ gateways: gateways() }));

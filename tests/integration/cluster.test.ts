@@ -132,6 +132,8 @@ describe("a cluster", () => {
     const why = `${cluster.logics[0]!.id}: it refuses the link: another cluster secret`;
     await until(async () => (await readyOf(gateway.monitor)).problem.includes(why));
     expect((await readyOf(gateway.monitor)).status).toBe(503);
+    // No router sends clients there.
+    expect((await cluster.shared.naming!.find("wgateway")).map(({ id }) => id)).not.toContain(gateway.id);
     await gateway[Symbol.asyncDispose]();
     cluster.gateways.pop();
   });
@@ -159,7 +161,7 @@ describe("a cluster", () => {
       await cluster.addGateway({ serviceId: "same" }),
     ];
     await until(async () => (await readyOf(one.monitor)).status === 200);
-    await until(async () => (await readyOf(two.monitor)).problem.includes("has this name"));
+    await until(async () => (await readyOf(two.monitor)).problem.includes("another gateway with this id is linked"));
     await one[Symbol.asyncDispose]();
     await until(async () => (await readyOf(two.monitor)).status === 200);
     await two[Symbol.asyncDispose]();
