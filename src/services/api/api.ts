@@ -154,9 +154,10 @@ export class Api implements UplinkEvents, Disposable {
       const started = clock.mono();
       this.#running++;
       try {
+        checkUrl(c);
         const body = route.body ? await bodyOf(c) : undefined;
         if (body instanceof Response) return body;
-        const answer = await route.handle({ params: c.req.param(), query: c.req.query(), body });
+        const answer = await route.handle({ params: c.req.param(), query: queryOf(c), body });
         return status === 204 ? c.body(null, 204) : c.json(answer ?? {}, status);
       } catch (thrown) {
         const code = codeOf(thrown);
@@ -175,6 +176,22 @@ export class Api implements UplinkEvents, Disposable {
     const isKey = sameText(said.slice(SCHEME.length), this.#config.apiKey);
     return isKey && said.slice(0, SCHEME.length).toLowerCase() === SCHEME;
   }
+}
+
+/** What cannot be decoded would be taken for the text itself. @throws {ImError} INVALID_BODY */
+function checkUrl(c: Context<Env>): void {
+  try {
+    decodeURIComponent(c.req.url);
+  } catch (cause) {
+    throw new ImError("INVALID_BODY", "Cannot read path or query: a % is not followed by UTF-8 in hex", { cause });
+  }
+}
+
+/** @throws {ImError} INVALID_BODY: which of two values counts is not to be guessed. */
+function queryOf(c: Context<Env>): Record<string, string> {
+  const twice = Object.entries(c.req.queries()).find(([, values]) => values.length > 1);
+  if (twice) throw new ImError("INVALID_BODY", `Cannot read query: ${twice[0].slice(0, 60)} comes twice`);
+  return c.req.query();
 }
 
 /** The JSON in a request's body, or what is wrong with it. @throws {ImError} FRAME_TOO_LARGE, INVALID_BODY */
