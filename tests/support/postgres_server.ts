@@ -109,15 +109,10 @@ export class PostgresServer implements AsyncDisposable {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (!child) return;
+    if (!child || !isRunning(child.pid)) return;
+    signal(child.pid, "SIGSTOP"); // it makes no more workers, which would outlive it
     const workers = childrenOf(child.pid); // each leads a process group of its own
-    for (const pid of [child.pid, ...workers]) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // it ended between our look and the signal
-      }
-    }
+    for (const pid of [child.pid, ...workers]) signal(pid, "SIGKILL");
     await child.exited;
     while (workers.some(isRunning)) await new Promise((go) => setTimeout(go, 5));
   }
@@ -212,6 +207,14 @@ function idOf(flag: "-u" | "-g"): string | undefined {
     return execFileSync("id", [flag, ACCOUNT], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     return undefined; // nobody of that name
+  }
+}
+
+function signal(pid: number, name: "SIGSTOP" | "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it ended between our look and the signal
   }
 }
 

@@ -198,6 +198,7 @@ export class Database implements AsyncDisposable {
 
   /** When nothing is heard for so long all connections are dropped, which ends what waits on them. */
   async #guarded<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
+    if (this.#closed) throw this.failure(new Ended()); // an ended pool would let whoever asks wait for ever
     const pool = this.#pool;
     const { stallMs = STALL_MS, log } = this.#options;
     const stall = this.#options.clock.after(stallMs, () => {
