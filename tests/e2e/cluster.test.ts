@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { expect, test } from "bun:test";
 import type { ClusterState } from "../../src/cli/cluster/state_file.ts";
@@ -122,6 +122,10 @@ test.skipIf(NO_REDIS !== undefined)(
     await using wrong = await start(["--ws", "0", "--tcp", "0", "--logic", "x", "--porrt", "1"]);
     expect((await wrong.exited).code).toBe(2);
     expect(wrong.stderr).toContain("Unknown option --porrt: did you mean --port?");
+    writeFileSync(dir.in("file"), "");
+    await using file = await startScript("src/cli/main.ts", ["cluster", "--data", dir.in("file")]);
+    expect((await file.exited).code).toBe(1);
+    expect(file.stderr).toContain(`Cannot use data folder ${dir.in("file")}: `);
     const port = await freePorts(CLUSTER_PORTS);
     await using none = await start(["--port", `${port}`], { PATH: "/nowhere" });
     expect((await none.exited).code).toBe(1);

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import * as runtime from "#runtime";
 import { systemClock } from "../../base/clock.ts";
-import { ImError } from "../../base/errors.ts";
+import { ImError, reasonOf } from "../../base/errors.ts";
 import { petrelCommand } from "../banner.ts";
 import { flagCommand } from "../flag_command.ts";
 import type { FlagValues } from "../flags.ts";
@@ -82,7 +82,7 @@ export const clusterMain = flagCommand({
 async function run(options: Options): Promise<number> {
   const startedMs = systemClock.mono();
   const { data, silenceMs } = options;
-  mkdirSync(data, { recursive: true, mode: 0o700 });
+  makeFolder(data);
   const others = runningIn(data);
   if (others) throw new ImError("CONFIG", `Cannot start in ${data}: a cluster runs there already, pid ${others.pid}`);
   await leftBehind(data, (text) => console.error(text));
@@ -123,6 +123,15 @@ async function run(options: Options): Promise<number> {
   }
   lines.line(OURS, "stopped");
   return 0;
+}
+
+/** @throws {ImError} CONFIG */
+function makeFolder(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new ImError("CONFIG", `Cannot use data folder ${data}: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 /** Asks the cluster that runs to restart its processes. */
