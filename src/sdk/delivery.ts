@@ -52,7 +52,7 @@ export class Delivery {
     return [...this.#seen];
   }
 
-  /** This message will not be handed over: it was before, or it is one we sent. */
+  /** This message is not handed over again. */
   markSeen(id: bigint): void {
     if (id === 0n) return;
     this.#seen.delete(id);
