@@ -122,13 +122,14 @@ describe("handlers", () => {
     const server = new FakeServer();
     const clock = new FakeClock();
     const storage = new MemoryStorage();
+    server.say("ann", "bob", "0");
     const first = await onlineClient(server, clock, { storage });
     let open = () => {};
     first.client.onMessage(() => new Promise<void>((resolve) => open = resolve));
-    server.push = (pos, send) => pos === 1 ? send() : undefined;
-    server.answer = ({ header }) => header.command === SYNC ? "silence" : undefined; // the log gets no name
     server.say("ann", "bob", "1");
     await settle();
+    server.epoch = "two";
+    server.answer = ({ header }) => header.command === SYNC ? "silence" : undefined;
     server.channels[0]!.cut();
     await settle();
     clock.advance(500);
@@ -138,6 +139,6 @@ describe("handlers", () => {
     await first.client.close();
     server.answer = () => undefined;
     const second = await onlineClient(server, clock, { storage });
-    expect([first.bodies(), second.bodies()]).toEqual([["1"], []]);
+    expect([first.bodies(), second.bodies()]).toEqual([["0", "1"], []]);
   });
 });

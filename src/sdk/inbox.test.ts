@@ -142,6 +142,22 @@ describe("live pushes", () => {
     expect(bodies()).toEqual(["4"]);
   });
 
+  test("an account's first messages wait for their log's name, so that none comes again after a cut", async () => {
+    const server = new FakeServer();
+    const clock = new FakeClock();
+    const { bodies } = await onlineClient(server, clock);
+    server.answer = ({ header }) => header.command === SYNC ? 302 : undefined;
+    for (const body of numbers(1, 600)) server.say("ann", "bob", body);
+    await settle();
+    server.answer = () => undefined;
+    server.online("bob")[0]!.cut();
+    for (let i = 0; i < 60; i++) {
+      clock.advance(1_000);
+      await settle();
+    }
+    expect(bodies()).toEqual(numbers(1, 600));
+  });
+
   test("messages without a position are handed over as they come, once each", async () => {
     const server = new FakeServer();
     const { bodies } = await onlineClient(server, new FakeClock());

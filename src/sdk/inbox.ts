@@ -44,8 +44,8 @@ export class Inbox {
         posOf: (row) => row.userSeq,
         read: (row) => port.read(row),
         give: (pos, arrival) => port.give(pos, arrival, this.#logs),
-        // Messages came, but the log has no name yet: a cursor without one is worth nothing at the next login.
-        curious: () => this.#epoch === NO_LOG && this.cursor > 0,
+        // A cursor without a name would be worth nothing at the next login.
+        named: () => this.#epoch !== NO_LOG,
       },
       delivery,
       clock,

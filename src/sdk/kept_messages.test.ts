@@ -166,6 +166,7 @@ describe("a storage that keeps messages", () => {
     const storage = new MemoryStorage();
     const first = await withLog(server, new FakeClock(), { storage });
     server.say("ann", "bob", "kept");
+    await settle();
     server.answer = () => "silence";
     first.client.talk("eve", "said before");
     await settle();

@@ -40,8 +40,8 @@ export interface LogPort {
   read(row: pkt.MessagePush): Arrival;
   /** That is next; undefined: nothing stands there, or it is not to be handed over. */
   give(pos: number, arrival: Arrival | undefined): void;
-  /** Is a page wanted although nothing lacks? */
-  curious(): boolean;
+  /** Is it known which log it is? Else nothing is given before a page has told it. */
+  named(): boolean;
 }
 
 /**
@@ -107,7 +107,7 @@ export class LogCursor {
     if (pos > this.#wanted) this.#wanted = pos;
     if (this.#held.size >= HELD.most && pos !== this.#cursor + 1) this.#behind = true;
     else if (!this.#held.has(pos)) this.#held.set(pos, arrival);
-    if (this.#held.size > HELD.patient) this.#behind = true;
+    if (this.#held.size > HELD.patient || !this.#port.named()) this.#behind = true;
     this.next();
   }
 
@@ -137,12 +137,13 @@ export class LogCursor {
       this.#lag?.stop();
       this.#lag = undefined;
     }
-    if (this.#behind || this.#port.curious()) this.#pull();
+    if (this.#behind) this.#pull();
     this.#watchHole();
   }
 
   /** Gives what follows the cursor. Without room the rest stays; `next` goes on and fetches what was not kept. */
   #release(): void {
+    if (!this.#port.named()) return;
     for (let held = this.#held.get(this.#cursor + 1); held; held = this.#held.get(this.#cursor + 1)) {
       if (this.#delivery.room <= 0) {
         this.#behind = true;
@@ -178,7 +179,7 @@ export class LogCursor {
     this.#passTo(scannedTo);
     if (head > this.#wanted) this.#wanted = head;
     if (this.#cursor !== after) this.#backoff.reset();
-    else if (this.#cursor < this.#wanted || this.#port.curious()) return this.#later();
+    else if (this.#cursor < this.#wanted) return this.#later();
     this.next();
   }
 

@@ -165,7 +165,7 @@ export class Rooms {
           this.#given.set(group, seq);
           this.#port.give(group, seq, arrival);
         },
-        curious: () => false,
+        named: () => true,
       },
       this.#delivery,
       this.#clock,
