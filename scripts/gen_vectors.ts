@@ -37,6 +37,8 @@ const push = {
   sendTime: "1795208576205624029",
 };
 
+/** Of Ann's login. */
+const GENERATION = "2123884822469009408";
 const session = {
   channelId: PHONE,
   gateId: "gate01",
@@ -259,7 +261,7 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
     "RestoreReq",
     {
       sessions: [
-        { ...session, content: "json" },
+        { ...session, content: "json", generation: GENERATION },
         { channelId: "gate01_bob_k3x9_2", gateId: "gate01", account: "bob", remoteIP: "unix", app: "other" },
       ],
     },
@@ -458,7 +460,12 @@ const INPUTS: { name: string; kind: string; input: Plain }[] = [
       channelId: PHONE,
       sequence: 1,
       flag: 1,
-      meta: down(PHONE, text("im.pos", "42"), text("im.rooms", `${GROUP} 300,g4wmc1q1j01s 7`)),
+      meta: down(
+        PHONE,
+        text("im.pos", "42"),
+        text("im.rooms", `${GROUP} 300,g4wmc1q1j01s 7`),
+        text("im.generation", GENERATION),
+      ),
     },
     "LoginResp",
     { channelId: PHONE, account: "ann", head: 42, epoch: "3f2a" },

@@ -33,6 +33,8 @@ export interface CommandContext {
   pos: number;
   /** Of a login: the account's large groups; of a talk in one: that group, and its seq. The gateway is told with the reply. */
   rooms: readonly InRoom[];
+  /** Of a login: which one it is (session/store.ts); the gateway is told with the reply. 0n: none. */
+  generation: bigint;
   /**
    * Sends one message to many channels, to each in its content: encoded once per content, one packet per gateway and
    * content. `command` is the request's unless given.

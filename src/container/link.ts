@@ -42,6 +42,8 @@ export interface Downward {
   readonly room?: RoomPush | undefined;
   /** Beside a login's answer: the rooms the channel is in. Beside a talk's: the room, and the seq it stands for there. */
   readonly rooms?: readonly InRoom[] | undefined;
+  /** Beside a login's answer: which login of its device it is, for `im.restore`. */
+  readonly generation?: bigint | undefined;
   /** For replies: `n` of the request's key; 0: not known (KIM peers), match by order. */
   readonly answers: number;
   /** The gateway is to say which channels took the push (`im.receipt` with this number); absent: it says nothing. */

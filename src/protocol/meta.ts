@@ -33,6 +33,8 @@ export const META = {
   ROOM: "im.room",
   /** Down, beside a login's answer or a talk's: `group seq` of rooms, joined by commas. */
   ROOMS: "im.rooms",
+  /** Down, beside a login's answer: its generation, which `im.restore` brings back. */
+  GENERATION: "im.generation",
   /** Down, in pushes: the number under which the gateway is to say who took it. */
   RECEIPT: "im.receipt",
 } as const;

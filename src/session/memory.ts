@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { ImError } from "../base/errors.ts";
 import { gatewayLease } from "./leases.ts";
 import type { MemoryLeases } from "./memory_leases.ts";
-import type { Location, Session, SessionStore } from "./store.ts";
+import { type Location, OlderLogin, type Session, type SessionStore } from "./store.ts";
 
 interface Online {
   readonly session: Session;
@@ -45,6 +45,8 @@ export class MemorySessionStore implements SessionStore {
     if (!this.#counts(session)) return Promise.reject(gone("its gateway has no lease"));
     const devices = this.#devicesOf(session.app, session.account);
     const replaced: Session[] = [];
+    const newer = this.#sameDevice(session, devices).find(({ generation }) => generation > session.generation);
+    if (newer) return Promise.reject(new OlderLogin(newer.generation));
     const before = devices.get(session.device);
     if (before) {
       this.#forget(before.session, devices);
@@ -73,17 +75,25 @@ export class MemorySessionStore implements SessionStore {
     return Promise.resolve(true);
   }
 
-  restore(sessions: readonly Session[]): Promise<string[]> {
-    const lost: string[] = [];
+  restore(sessions: readonly Session[]): Promise<Session[]> {
+    const gone: Session[] = [];
     for (const session of sessions) {
       if (this.#overOf(session.channelId)?.isEnded || !this.#counts(session)) continue;
+      if (this.#byChannel.has(session.channelId)) continue;
       const devices = this.#devicesOf(session.app, session.account);
-      const there = devices.get(session.device);
-      if (there?.session.channelId === session.channelId) continue;
-      if (there || devices.size >= this.#options.devices) lost.push(session.channelId);
-      else this.#put(session, devices);
+      const rivals = this.#sameDevice(session, devices);
+      const newest = rivals.every(({ generation }) => generation < session.generation);
+      if (!newest || (rivals.length === 0 && devices.size >= this.#options.devices)) {
+        gone.push(session);
+        continue;
+      }
+      for (const rival of rivals) {
+        gone.push(this.#forget(rival, devices));
+        this.#remember(rival.channelId, false);
+      }
+      this.#put(session, devices);
     }
-    return Promise.resolve(lost);
+    return Promise.resolve(gone);
   }
 
   locate(app: string, accounts: readonly string[]): Promise<Location[]> {
@@ -132,6 +142,12 @@ export class MemorySessionStore implements SessionStore {
       if (untilMs > nowMs) return;
       this.#over.delete(id);
     }
+  }
+
+  /** Those of an account that its device may be one of: with a limit of one it is any. */
+  #sameDevice({ device }: Session, devices: ReadonlyMap<string, Online>): Session[] {
+    const all = [...devices.values()].map(({ session }) => session);
+    return this.#options.devices === 1 ? all : all.filter((one) => one.device === device);
   }
 
   #devicesOf(app: string, account: string): Map<string, Online> {

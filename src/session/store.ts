@@ -1,6 +1,7 @@
+import { ImError } from "../base/errors.ts";
 import type { Content } from "../protocol/body_codec.ts";
 
-/** Who is behind a channel. `generation` is the login's snowflake: compared for equality, never assumed. */
+/** Who is behind a channel. */
 export interface Session {
   readonly app: string;
   readonly account: string;
@@ -16,6 +17,7 @@ export interface Session {
   readonly incarnation: string;
   /** How the client wants bodies. */
   readonly content: Content;
+  /** Which login it is: of two of one device the newer has the greater one. 0n: not known, older than any. */
   readonly generation: bigint;
   readonly remoteIp: string;
   readonly zone: string;
@@ -33,12 +35,27 @@ export interface Location {
   readonly content: Content;
 }
 
-/** Locations and sessions. Every key starts with the app. Rejects with ImError SYSTEM when the store is out of reach. */
+/** A login that is older than what its device has; nothing was stored. */
+export class OlderLogin extends ImError {
+  /** Of the newer one. */
+  readonly generation: bigint;
+
+  constructor(generation: bigint) {
+    super("CLOSED", "Cannot log in: the device has a newer login");
+    this.generation = generation;
+  }
+}
+
+/**
+ * Locations and sessions. With a limit of one device per account all its devices are one. Every key starts with the app. Rejects
+ * with ImError SYSTEM when the store is out of reach.
+ */
 export interface SessionStore extends AsyncDisposable {
   /**
    * Stores the session and its location in one step. Gives the sessions it put out: the same device's, and over the
    * device limit those that have been silent longest. The same channel again (its login was tried at another server)
    * takes its own place.
+   * @throws {OlderLogin} the device has a later generation.
    * @throws {ImError} CLOSED: the channel was ended before, or its gateway's lease is not held; nothing was stored.
    */
   add(session: Session): Promise<Session[]>;
@@ -50,11 +67,12 @@ export interface SessionStore extends AsyncDisposable {
    */
   end(channelId: string): Promise<boolean>;
   /**
-   * Puts sessions back that a gateway still has, after the store lost them. What is there already stays; a device that
-   * another channel has meanwhile is not taken from it, and nobody is put out when the account has all its devices
-   * online. Gives the channels that lost their device this way.
+   * Puts sessions back that a gateway still has, after the store lost them. What is there already stays. Of two channels
+   * of one device the one with the later generation stays, whichever comes first (alike: the one that is there); nobody
+   * is put out when the account has all its devices online. Gives all who have no device now: of these sessions, and
+   * those whom they put out. An answer that is lost may be lost for good: who was put out finds itself missing.
    */
-  restore(sessions: readonly Session[]): Promise<string[]>;
+  restore(sessions: readonly Session[]): Promise<Session[]>;
   /** Every device of every account that is online, in the order of the accounts. */
   locate(app: string, accounts: readonly string[]): Promise<Location[]>;
   /** These channels were heard of: their devices are not silent. Gives those that have no session. */

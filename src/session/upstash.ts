@@ -3,7 +3,7 @@ import type { Upstash } from "../upstash/client.ts";
 import type { Question } from "../upstash/question.ts";
 import { keyPart } from "../upstash/value.ts";
 import { gatewayLease } from "./leases.ts";
-import type { Location, Session, SessionStore } from "./store.ts";
+import { type Location, OlderLogin, type Session, type SessionStore } from "./store.ts";
 import { HeldLeases } from "./upstash_held.ts";
 import { leaseKey } from "./upstash_leases.ts";
 import { Lookups } from "./upstash_locate.ts";
@@ -69,6 +69,7 @@ export class UpstashSessionStore implements SessionStore {
       read: listOf,
     });
     if (state === "ended") throw new ImError("CLOSED", "Cannot log in: its connection has ended");
+    if (state === "older") throw new OlderLogin(BigInt(out[0] as string));
     if (state === "lease") throw new ImError("CLOSED", "Cannot log in: its gateway has no lease");
     return out.map((one) => readPutOut(one, app, account)).filter((one) => one !== undefined);
   }
@@ -93,9 +94,9 @@ export class UpstashSessionStore implements SessionStore {
     });
   }
 
-  async restore(sessions: readonly Session[]): Promise<string[]> {
-    const asked = chunks(sessions, MOST_RESTORED).map(async (some) => {
-      const lost = await this.#ask("put sessions back", {
+  async restore(sessions: readonly Session[]): Promise<Session[]> {
+    const asked = chunks(sessions, MOST_RESTORED).map((some) =>
+      this.#ask("put sessions back", {
         command: () => ({
           script: RESTORE,
           keys: some.flatMap(({ app, account, channelId, incarnation }) => [
@@ -103,12 +104,11 @@ export class UpstashSessionStore implements SessionStore {
             this.#channelKey(channelId),
             this.#leaseKey(incarnation),
           ]),
-          args: [this.#devices, TTL_S, ...some.flatMap(restoreArgs)],
+          args: [this.#devices, TTL_S, `${this.#prefix}ch:`, ENDED_MS, ...some.flatMap(restoreArgs)],
         }),
-        read: (result) => numbersOf(result, some.length),
-      });
-      return lost.map((number) => some[number - 1]!.channelId);
-    });
+        read: (result) => goneOf(result, some),
+      })
+    );
     return (await Promise.all(asked)).flat();
   }
 
@@ -207,6 +207,20 @@ function restoreArgs(session: Session): string[] {
     ...[accountPart(app, account), keyPart(device), `${generation}`, keyPart(channelId)],
     ...[entryOf(session), sessionText(session), incarnation === "" ? "" : "1"],
   ];
+}
+
+/** Who has no device now: the session of that number itself, or whom it put out. */
+function goneOf(result: unknown, some: readonly Session[]): Session[] | undefined {
+  if (!Array.isArray(result)) return undefined;
+  const gone: Session[] = [];
+  for (const one of result) {
+    const [number, text] = String(one).split(" ");
+    const session = some[Number(number) - 1];
+    if (!session) return undefined;
+    const who = text === undefined ? session : readPutOut(text, session.app, session.account);
+    if (who) gone.push(who);
+  }
+  return gone;
 }
 
 function listOf(result: unknown): readonly unknown[] | undefined {

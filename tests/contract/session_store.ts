@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { gatewayLease, type Leases } from "../../src/session/leases.ts";
-import type { Session, SessionStore } from "../../src/session/store.ts";
+import { OlderLogin, type Session, type SessionStore } from "../../src/session/store.ts";
 
 /** What every SessionStore promises. `open` makes an empty one with `devices` devices per account, and its leases. */
 export function sessionStoreContract(
@@ -23,6 +23,7 @@ export function sessionStoreContract(
     isp: "",
     tags: [],
   });
+  const ids = (sessions: readonly Session[]) => sessions.map(({ channelId }) => channelId);
   const channels = async (store: SessionStore, app: string, ...accounts: string[]) =>
     (await store.locate(app, accounts)).map((one) => one.channelId);
 
@@ -196,7 +197,7 @@ export function sessionStoreContract(
     const desk = session("kim", "ann", "desk", "c1");
     await store.add(desk);
     expect((await store.add(session("kim", "ann", "phone", "c2"))).map((old) => old.channelId)).toEqual(["c1"]);
-    expect(await store.restore([desk])).toEqual(["c1"]);
+    expect(ids(await store.restore([desk]))).toEqual(["c1"]);
     expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
     await store.end("c2");
     expect(await store.restore([desk])).toEqual([]);
@@ -212,12 +213,84 @@ export function sessionStoreContract(
     ];
     await store.add(mine[2]!);
     await store.add(session("kim", "bob", "", "c9"));
-    expect(await store.restore(mine)).toEqual(["c2"]);
+    expect(ids(await store.restore(mine))).toEqual(["c2"]);
     expect(await channels(store, "kim", "ann", "bob", "cy")).toEqual(["c1", "c9", "c3"]);
-    expect(await store.restore(mine)).toEqual(["c2"]);
+    expect(ids(await store.restore(mine))).toEqual(["c2"]);
     expect(await store.get("c1")).toMatchObject({ account: "ann", device: "phone", generation: mine[0]!.generation });
     expect(await store.end("c1")).toBe(true);
     expect(await channels(store, "kim", "ann")).toEqual([]);
+  });
+
+  test(`SessionStore/${name}: of two logins of a device the newer is put back, whichever comes first`, async () => {
+    await using store = await open(16);
+    const older = session("kim", "ann", "phone", "c1"), newer = session("kim", "ann", "phone", "c2");
+    const old = session("kim", "bob", "", "c3"), late = session("kim", "bob", "", "c4");
+    expect(ids(await store.restore([older, late]))).toEqual([]);
+    expect(await store.restore([newer])).toEqual([older]);
+    expect(await store.restore([old])).toEqual([old]);
+    expect(await channels(store, "kim", "ann", "bob")).toEqual(["c2", "c4"]);
+    expect(await store.touch(["c1", "c2", "c3", "c4"])).toEqual(["c1", "c3"]);
+    expect(ids(await store.restore([older, newer]))).toEqual(["c1"]);
+    expect(await codeOf(store.add({ ...older, generation: generation++ }))).toBe("CLOSED"); // put out, though late
+    expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
+  });
+
+  test(`SessionStore/${name}: one request may bring both logins of a device back`, async () => {
+    await using store = await open(16);
+    const older = session("kim", "ann", "phone", "c1"), newer = session("kim", "ann", "phone", "c2");
+    expect(await store.restore([older, newer])).toEqual([older]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
+  });
+
+  test(`SessionStore/${name}: generations are compared as numbers, and one that is not known is older than any`, async () => {
+    await using store = await open(16);
+    const at = (channelId: string, generation: bigint) => ({ ...session("kim", "ann", "", channelId), generation });
+    await store.restore([at("c1", 0n)]);
+    expect(ids(await store.restore([at("c2", 0n)]))).toEqual(["c2"]);
+    expect(ids(await store.restore([at("c3", 9n)]))).toEqual(["c1"]);
+    expect(ids(await store.restore([at("c4", 2n ** 53n + 1n)]))).toEqual(["c3"]);
+    expect(ids(await store.restore([at("c5", 2n ** 53n)]))).toEqual(["c5"]);
+    expect(ids(await store.restore([at("c6", 2n ** 63n - 1n)]))).toEqual(["c4"]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c6"]);
+  });
+
+  test(`SessionStore/${name}: with one device per account its newest login is put back`, async () => {
+    await using store = await open(1);
+    const older = session("kim", "ann", "desk", "c1"), newer = session("kim", "ann", "phone", "c2");
+    expect(ids(await store.restore([older]))).toEqual([]);
+    expect(ids(await store.restore([newer]))).toEqual(["c1"]);
+    expect(ids(await store.restore([older]))).toEqual(["c1"]);
+    expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
+  });
+
+  test(`SessionStore/${name}: who was put back is one of the account's devices, as after a login`, async () => {
+    await using store = await open(2);
+    const older = session("kim", "ann", "phone", "c1"), newer = session("kim", "ann", "phone", "c2");
+    const desk = session("kim", "ann", "desk", "c3"), third = session("kim", "ann", "pad", "c4");
+    expect(ids(await store.restore([older, desk]))).toEqual([]);
+    expect(ids(await store.restore([third]))).toEqual(["c4"]); // full, and none of them is its own
+    expect(ids(await store.restore([newer]))).toEqual(["c1"]);
+    expect((await channels(store, "kim", "ann")).sort()).toEqual(["c2", "c3"]);
+    expect(await store.get("c2")).toEqual(newer);
+    expect(await store.end("c2")).toBe(true);
+    expect(await channels(store, "kim", "ann")).toEqual(["c3"]);
+  });
+
+  test(`SessionStore/${name}: a login older than the device's is not stored, and is told how new that is`, async () => {
+    await using store = await open(16);
+    const late = session("kim", "ann", "phone", "c1"), newer = session("kim", "ann", "phone", "c2");
+    await store.add(newer);
+    const refused = await store.add(late).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(OlderLogin);
+    expect((refused as OlderLogin).generation).toBe(newer.generation);
+    expect(await channels(store, "kim", "ann")).toEqual(["c2"]);
+    expect(await store.add({ ...late, device: "desk" })).toEqual([]);
+    expect(ids(await store.add({ ...late, channelId: "c3", generation: newer.generation + 1n }))).toEqual(["c2"]);
+    // With one device per account any device's login is.
+    await using one = await open(1);
+    await one.add(newer);
+    expect(await codeOf(one.add({ ...late, device: "desk" }))).toBe("CLOSED");
+    expect(await channels(one, "kim", "ann")).toEqual(["c2"]);
   });
 }
 

@@ -59,7 +59,9 @@ export class LogicStand implements AsyncDisposable {
     command: string,
     [request, response]: readonly [BodyType<Req>, BodyType<Res>],
     body: Partial<Req>,
-    { caps = true, dest = "", ...way }: Partial<Pick<Upward, "caps" | "key" | "again">> & { dest?: string } = {},
+    { caps = true, dest = "", ...way }: Partial<Pick<Upward, "caps" | "key" | "again" | "startBy">> & {
+      dest?: string;
+    } = {},
   ): Promise<Res> {
     const sequence = ++this.#sequence, channelId = channelOf(account);
     const who = { app: "kim", account, device: "", caps, content: "protobuf" as const };

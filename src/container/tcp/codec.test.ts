@@ -144,6 +144,7 @@ const DOWN: readonly (readonly [string, Omit<Downward, "header" | "body">, boole
       channels: [PHONE],
       positions: [42],
       rooms: [{ group: "g4wmc1rcz2m8", seq: 300 }, { group: "g4wmc1q1j01s", seq: 7 }],
+      generation: 2123884822469009408n,
     },
     false,
   ],
@@ -176,7 +177,7 @@ describe("down a link", () => {
   test("to KIM goes nothing of ours, not in the body either", () => {
     const message = { messageId: 5n, type: 1, body: "hi", sender: "bob", sendTime: 6n };
     const body = encodeBody(pkt.MessagePush, { ...message, seq: 9, clientMsgId: "c-1" });
-    const packet = push({ body, answers: 7, own: true, receipt: 4, rooms: [{ group: "g", seq: 1 }] });
+    const packet = push({ body, answers: 7, own: true, receipt: 4, generation: 9n, rooms: [{ group: "g", seq: 1 }] });
     const read = decodePacket(encodeDown(packet, true), LIMITS.link) as LogicPacket;
     expect(read.header.meta.map(({ key }) => key)).toEqual(["dest.channels", "dest.server"]);
     expect(read.body).toEqual(encodeBody(pkt.MessagePush, message));
@@ -202,13 +203,15 @@ describe("down a link", () => {
   });
 
   test("from KIM nothing of ours is read", () => {
-    const packet = push({ positions: [1, 2], answers: 7, own: true, room: { app: "kim", seq: 3 }, receipt: 4 });
+    const room = { app: "kim", seq: 3 };
+    const packet = push({ positions: [1, 2], answers: 7, own: true, room, receipt: 4, generation: 9n });
     expect(decodeDown(encodeDown(packet, false), "gw1", true)).toMatchObject({
       positions: [],
       answers: 0,
       own: false,
       room: undefined,
       receipt: undefined,
+      generation: undefined,
     });
   });
 
@@ -223,6 +226,7 @@ describe("down a link", () => {
     { what: "a room without a seq", bytes: sent(META.ROOM, "kim") },
     { what: "rooms without an end", bytes: sent(META.ROOMS, "g 1,") },
     { what: "answers below nothing", bytes: sent(META.ANSWERS, "-1") },
+    { what: "a generation below nothing", bytes: sent(META.GENERATION, "-1") },
     { what: "a receipt with a point", bytes: sent(META.RECEIPT, "1.5") },
     { what: "a basic packet", bytes: encodeBasic(2) },
   ])("$what is refused", ({ bytes }) => {

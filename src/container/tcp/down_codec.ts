@@ -36,6 +36,7 @@ export function encodeDown(packet: Downward, kim: boolean): Uint8Array {
     if (packet.own) meta.push(OWN);
     if (packet.room) meta.push(textMeta(META.ROOM, `${packet.room.app} ${packet.room.seq}`));
     if (packet.rooms && packet.rooms.length > 0) meta.push(textMeta(META.ROOMS, roomsText(packet.rooms)));
+    if (packet.generation !== undefined) meta.push(textMeta(META.GENERATION, String(packet.generation)));
     if (packet.receipt !== undefined) meta.push(textMeta(META.RECEIPT, String(packet.receipt)));
   }
   const { command, channelId, sequence, flag, status, dest } = from;
@@ -59,6 +60,7 @@ export function decodeDown(bytes: Uint8Array, gateId: string, kim: boolean): Dow
   let own = false;
   let room: RoomPush | undefined;
   let rooms: readonly InRoom[] | undefined;
+  let generation: bigint | undefined;
   let answers = 0;
   let receipt: number | undefined;
   for (let i = metas.length - 1; i >= 0; i--) { // backwards: the first counts
@@ -72,13 +74,15 @@ export function decodeDown(bytes: Uint8Array, gateId: string, kim: boolean): Dow
     else if (key === META.OWN) own = true;
     else if (key === META.ROOM) room = roomOf(value);
     else if (key === META.ROOMS) rooms = roomsOf(value);
+    else if (key === META.GENERATION) generation = generationOf(value);
     else if (key === META.RECEIPT) receipt = numberOf(value, key);
   }
   if (server !== gateId) return undefined;
   const channels = list === undefined || list === "" ? NO_CHANNELS : list.includes(",") ? list.split(",") : [list];
   const positions = places === undefined ? NO_POSITIONS : positionsOf(places, channels.length);
   header.meta = NO_META;
-  return { header, body: copyOf(packet.body), gateId, channels, positions, own, room, rooms, answers, receipt };
+  const more = { own, room, rooms, generation, answers, receipt };
+  return { header, body: copyOf(packet.body), gateId, channels, positions, ...more };
 }
 
 /** The packet itself, or several of which each has a part of the channels that fits in one header. */
@@ -128,6 +132,10 @@ function roomOf(value: string): RoomPush {
   const space = value.indexOf(" ");
   if (space < 1) fail(`${META.ROOM} is not "app seq"`);
   return { app: value.slice(0, space), seq: numberOf(value, META.ROOM, space + 1) };
+}
+
+function generationOf(value: string): bigint {
+  return /^\d{1,19}$/.test(value) ? BigInt(value) : fail(`${META.GENERATION} is no number`);
 }
 
 /** Numbers of at most 32 bits, joined by commas. One look at each digit: there may be thousands of them. */

@@ -284,7 +284,7 @@ export const KickoutNotify: BodyType<KickoutNotify> = {
   },
 };
 
-/** 1 channelId, 2 gateId, 3 account, 4 zone, 5 isp, 6 remoteIP, 7 device, 8 app, 9 tags, 100 cursor, 101 epoch, 102 content */
+/** 1 channelId, 2 gateId, 3 account, 4 zone, 5 isp, 6 remoteIP, 7 device, 8 app, 9 tags, 100 cursor, 101 epoch, 102 content, 103 generation */
 export interface Session {
   channelId: string;
   gateId: string;
@@ -298,6 +298,7 @@ export interface Session {
   cursor: number;
   epoch: string;
   content: string;
+  generation: bigint;
 }
 export const Session: BodyType<Session> = {
   name: "Session",
@@ -314,6 +315,7 @@ export const Session: BodyType<Session> = {
     { name: "cursor", kind: "uint32" },
     { name: "epoch", kind: "string" },
     { name: "content", kind: "string" },
+    { name: "generation", kind: "int64" },
   ],
   encode(m, w) {
     if (m.channelId) w.field(10).string(m.channelId);
@@ -328,8 +330,9 @@ export const Session: BodyType<Session> = {
     if (m.cursor) w.field(800).uint32(m.cursor);
     if (m.epoch) w.field(810).string(m.epoch);
     if (m.content) w.field(818).string(m.content);
+    if (m.generation) w.field(824).bigint(m.generation);
   },
-  decode(r, end, m = { channelId: "", gateId: "", account: "", zone: "", isp: "", remoteIP: "", device: "", app: "", tags: [], cursor: 0, epoch: "", content: "" }) {
+  decode(r, end, m = { channelId: "", gateId: "", account: "", zone: "", isp: "", remoteIP: "", device: "", app: "", tags: [], cursor: 0, epoch: "", content: "", generation: 0n }) {
     while (r.pos < end) {
       const tag = r.tag();
       switch (tag) {
@@ -368,6 +371,9 @@ export const Session: BodyType<Session> = {
           break;
         case 818:
           m.content = r.stringVerify();
+          break;
+        case 824:
+          m.generation = r.bigint();
           break;
         default:
           r.skipType(tag & 7, 0, tag >>> 3);

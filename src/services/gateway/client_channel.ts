@@ -50,6 +50,8 @@ export class ClientChannel {
   login: Upward | undefined;
   /** What only the login said of the client, kept where sessions may have to be put back. */
   about: ClientAbout | undefined;
+  /** Which login it is, as its chat server said (session/store.ts); 0n: it did not. */
+  generation = 0n;
   readonly sequencer: Sequencer<ClientChannel>;
   #unanswered: Unanswered | undefined;
   /** Not read: too much of it is unanswered. */

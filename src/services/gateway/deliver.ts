@@ -125,6 +125,7 @@ function loginAnswered(gateway: GatewayCore, channel: ClientChannel, packet: Dow
   }
   gateway.count.login("success");
   channel.state = "open";
+  channel.generation = packet.generation ?? 0n;
   startSequencer(gateway, channel, packet.positions[0] ?? 0, decodeAs(channel.content, pkt.LoginResp, body).head);
   for (const push of channel.early ?? []) channel.sequencer.offer(0, push, gateway.clock.mono());
   channel.early = undefined;

@@ -96,11 +96,18 @@ export class Bench {
   }
 
   /** The newest request is answered. */
-  answer(pos = 0, status = 0, body: Uint8Array = NO_BODY, from = this.logic): void {
-    this.reply(from.up.at(-1)!, pos, status, body, from);
+  answer(pos = 0, status = 0, body: Uint8Array = NO_BODY, from = this.logic, more: Partial<Downward> = {}): void {
+    this.reply(from.up.at(-1)!, pos, status, body, from, more);
   }
 
-  reply(request: Upward, pos = 0, status = 0, body: Uint8Array = NO_BODY, from = this.logic): void {
+  reply(
+    request: Upward,
+    pos = 0,
+    status = 0,
+    body: Uint8Array = NO_BODY,
+    from = this.logic,
+    more: Partial<Downward> = {},
+  ): void {
     from.down.send({
       header: makeHeader(request.header.command, { ...request.header, flag: FLAG.RESPONSE, status }),
       body,
@@ -109,6 +116,7 @@ export class Bench {
       positions: [pos],
       own: false,
       answers: request.key?.n ?? 0,
+      ...more,
     });
   }
 

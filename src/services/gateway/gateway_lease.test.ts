@@ -182,17 +182,17 @@ test("a store that was emptied: what the logins said is put back, in the client'
   const login = encodeAs("json", pkt.LoginReq, { token: bench.token(), zone: "SH", tags: ["ios"] });
   const packet = encodeLogic(makeHeader("login.signin", { sequence: 7, meta }), login);
   const ann = bench.gateway.first(new Wire(), "::1", packet) as ClientChannel;
-  bench.answer(0, 0, encodeAs("json", pkt.LoginResp, {}));
+  bench.answer(0, 0, encodeAs("json", pkt.LoginResp, {}), bench.logic, { generation: 2n ** 60n + 1n });
   const bob = bench.login(new Wire(), 0, {}, "bob");
   bench.store.kept = new MemoryLeases(bench.clock);
   await bench.pass(4_000);
-  const [request] = bench.asked("im.restore");
+  const { sessions } = decodeBody(pkt.RestoreReq, bench.asked("im.restore")[0]!.body);
   const common = { gateId: "gw", app: "kim" };
-  expect(decodeBody(pkt.RestoreReq, request!.body).sessions).toMatchObject([
+  expect(sessions).toMatchObject([
     { ...common, channelId: ann.id, account: "ann", device: "phone", remoteIP: "::1", zone: "SH", tags: ["ios"] },
     { ...common, channelId: bob.id, account: "bob", device: "", remoteIP: "127.0.0.1", content: "protobuf" },
   ]);
-  expect(decodeBody(pkt.RestoreReq, request!.body).sessions[0]!.content).toBe("json");
+  expect(sessions).toMatchObject([{ content: "json", generation: 2n ** 60n + 1n }, { generation: 0n }]);
 });
 
 test("sessions are put back 500 at a time, four requests at once, and again when it failed", async () => {

@@ -104,11 +104,11 @@ export class Restore {
 }
 
 function sessionOf(
-  { id: channelId, app, account, device, content }: ClientChannel,
+  { id: channelId, app, account, device, content, generation }: ClientChannel,
   about: ClientAbout,
   gateId: string,
 ): pkt.Session {
-  return { channelId, gateId, app, account, device, content, ...about, cursor: 0, epoch: "" };
+  return { channelId, gateId, app, account, device, content, generation, ...about, cursor: 0, epoch: "" };
 }
 
 /** KIM's chat servers know no such command. */

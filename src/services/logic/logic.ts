@@ -169,6 +169,7 @@ export class LogicServer implements LinkLogic, Disposable {
       own: false,
       answers: ctx.key?.n ?? 0,
       ...(ctx.rooms.length > 0 ? { rooms: ctx.rooms } : undefined),
+      ...(ctx.generation > 0n ? { generation: ctx.generation } : undefined),
     });
     if (ctx.later) void this.#after(ctx, ctx.later);
   }
@@ -233,6 +234,7 @@ class Request implements CommandContext {
   status = 0;
   pos = 0;
   rooms: readonly InRoom[] = NO_ROOMS;
+  generation = 0n;
   later: (() => Promise<void> | void)[] | undefined;
   /** About what it keeps in memory. */
   readonly bytes: number;

@@ -6,8 +6,8 @@ import { PAGES } from "../../../protocol/limits.ts";
 import type { LogicDeps } from "../deps.ts";
 import { kickOut, sessionOf } from "./session.ts";
 
-/** im.restore: puts back sessions that the gateway still has; channels whose device is elsewhere meanwhile are kicked out. */
-export function restore(deps: Pick<LogicDeps, "clock" | "sessions" | "newGeneration">) {
+/** im.restore: puts back sessions that the gateway still has. Of two channels of one device the older login is kicked out. */
+export function restore(deps: Pick<LogicDeps, "clock" | "sessions">) {
   return async (ctx: CommandContext, request: pkt.RestoreReq): Promise<Record<string, never>> => {
     if (request.sessions.length > PAGES.restore) {
       throw new ImError("INVALID_BODY", `Cannot restore: more than ${PAGES.restore} sessions`);
@@ -16,10 +16,9 @@ export function restore(deps: Pick<LogicDeps, "clock" | "sessions" | "newGenerat
     const sessions = request.sessions.map((one) => {
       const content = contentOf(one.content || undefined);
       if (!content) throw new ImError("INVALID_BODY", "Cannot restore: a session has an unknown content");
-      return sessionOf(ctx, one, { channelId: one.channelId, content, generation: deps.newGeneration() });
+      return sessionOf(ctx, one, { channelId: one.channelId, content, generation: one.generation });
     });
-    const lost = new Set(await deps.sessions.restore(sessions));
-    for (const session of sessions) if (lost.has(session.channelId)) kickOut(ctx, session);
+    for (const session of await deps.sessions.restore(sessions)) kickOut(ctx, session);
     return {};
   };
 }

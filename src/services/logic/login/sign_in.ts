@@ -3,6 +3,7 @@ import type { CommandContext } from "../../../command/context.ts";
 import type { Head } from "../../../message/message_store.ts";
 import type * as pkt from "../../../protocol/gen/pkt_messages.ts";
 import { PAGES } from "../../../protocol/limits.ts";
+import { OlderLogin, type Session } from "../../../session/store.ts";
 import type { LogicDeps } from "../deps.ts";
 import { makeOldRows } from "../room/old_rows.ts";
 import { kickOut, sessionOf } from "./session.ts";
@@ -16,10 +17,9 @@ const HEARTBEAT_MS = 25_000;
  */
 export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" | "newGeneration">) {
   return async (ctx: CommandContext, request: pkt.Session): Promise<pkt.LoginResp> => {
-    if (deps.clock.mono() > ctx.startBy) throw new ImError("BUSY", LATE);
     const { channelId, content } = ctx;
     const session = sessionOf(ctx, request, { channelId, content, generation: deps.newGeneration() });
-    const replaced = await deps.sessions.add(session).catch(notStored);
+    const replaced = await store(deps, ctx, session);
     // A login that is tried at another server finds itself.
     for (const old of replaced) if (old.channelId !== channelId) kickOut(ctx, old);
     const { app, account, device } = session;
@@ -49,6 +49,28 @@ export function signIn(deps: Pick<LogicDeps, "clock" | "sessions" | "messages" |
       rooms: rooms.map(({ group, joinedSeq, head }) => ({ groupId: group, joinedSeq, head })),
     };
   };
+}
+
+/**
+ * Makes the login the newest of its device. Of those that the store has it may not be, by its generation: another server's
+ * clock is ahead, or this login is late, because a process stood still after it had begun.
+ */
+async function store(
+  { clock, sessions }: Pick<LogicDeps, "clock" | "sessions">,
+  ctx: CommandContext,
+  session: Session,
+): Promise<Session[]> {
+  for (let { generation } = session;;) {
+    if (clock.mono() > ctx.startBy) throw new ImError("BUSY", LATE);
+    try {
+      const replaced = await sessions.add({ ...session, generation });
+      ctx.generation = generation;
+      return replaced;
+    } catch (thrown) {
+      if (!(thrown instanceof OlderLogin)) return notStored(thrown);
+      generation = thrown.generation + 1n;
+    }
+  }
 }
 
 /** A login that waited in a stopped process must not put a newer one out. */
