@@ -51,8 +51,8 @@ test(
   30_000,
 );
 
-test("a kick-out that was lost with a link reaches the channel once it is heard of", async () => {
-  await using at = await ClusterStand.start({ gateways: 2, logics: 1 });
+/** One device at both gateways: the kick-out at the first was lost. */
+async function loggedInTwice(at: ClusterStand): Promise<{ old: OldClient; late: OldClient }> {
   const old = await at.client("ann", 0, "phone");
   let lost = 0;
   at.passesDown = ({ header }) => {
@@ -60,8 +60,32 @@ test("a kick-out that was lost with a link reaches the channel once it is heard 
     lost++;
     return false;
   };
-  await at.client("ann", 1, "phone");
+  const late = await at.client("ann", 1, "phone");
   expect(lost).toBe(1);
+  return { old, late };
+}
+
+test(
+  "a kick-out was lost, and then all sessions: the newer login stays, though the older one is put back first",
+  async () => {
+    await using at = await ClusterStand.start({ gateways: 2, logics: 1 });
+    const { old, late } = await loggedInTwice(at);
+    const where = async () => (await at.sessions.kept.locate("kim", ["ann"]))[0]?.gateId;
+    let isFirstBack = false;
+    at.passesUp = ({ header, gateId }) => header.command !== "im.restore" || isFirstBack || gateId === "gw0";
+    at.sessions.flush();
+    await until(async () => isFirstBack = await where() === "gw0");
+    await until(() => old.closed !== undefined);
+    expect(old.closed).toEqual(CLOSE.KICKED);
+    expect(late.closed).toBeUndefined();
+    expect(await where()).toBe("gw1");
+  },
+  30_000,
+);
+
+test("a kick-out that was lost with a link reaches the channel once it is heard of", async () => {
+  await using at = await ClusterStand.start({ gateways: 2, logics: 1 });
+  const { old } = await loggedInTwice(at);
   const [channel] = at.gateways[0]!.channels();
   at.gateways[0]!.pinged(channel!);
   await old.kicked.promise;
