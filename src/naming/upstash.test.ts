@@ -58,7 +58,9 @@ withRedis("renewing and looking for changes is one request for everything a proc
   const commands = one.metrics.read("petrel_redis_commands_total");
   const requests = () => one.metrics.read("petrel_redis_requests_total", { outcome: "ok" }) - before;
   await until("three more looks", requests, (count) => count >= 3);
-  expect(one.metrics.read("petrel_redis_commands_total") - commands).toBe(requests() * 4);
+  // Four commands each; one that was under way at the beginning or the end may count on one side only.
+  const asked = one.metrics.read("petrel_redis_commands_total") - commands;
+  expect(Math.abs(asked - requests() * 4)).toBeLessThanOrEqual(4);
   expect(all.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined]);
 }, 30_000);
 

@@ -1,15 +1,18 @@
 /**
- * Preload of `bun test` (bunfig.toml): when a dependency is missing or of another version than package.json says,
+ * Preload of `bun test` (bunfig.toml): gives every test the time it has on Deno, and when a dependency is missing or of another version than package.json says,
  * installs from the lock and runs the same command again, because this process has already looked for the packages.
  */
+import { setDefaultTimeout } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { DEFAULT_TIMEOUT_MS } from "./default_timeout.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const AGAIN = "BUN_TEST_INSTALLED";
 
+setDefaultTimeout(DEFAULT_TIMEOUT_MS);
 if (!process.env[AGAIN] && !isInstalled()) {
   if (ownArguments().includes("--test-worker")) {
     console.error("Dependencies are missing: bun install"); // a worker of --parallel cannot be run again

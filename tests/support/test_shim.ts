@@ -3,11 +3,19 @@
  * Not here on purpose: mocks, fake time, snapshots, `expect.extend`, `describe.skip` (Bun prints nothing for it).
  */
 import * as node from "node:test";
+import { DEFAULT_TIMEOUT_MS } from "./default_timeout.ts";
 import { rowName } from "./test_name.ts";
 
 export { expect } from "expect";
 
-/** Milliseconds, alone or as an option. 5,000 when not given, as in Bun. */
+let defaultTimeoutMs = DEFAULT_TIMEOUT_MS;
+
+/** For tests that say nothing else. */
+export function setDefaultTimeout(ms: number): void {
+  defaultTimeoutMs = ms;
+}
+
+/** Milliseconds, alone or as an option; see DEFAULT_TIMEOUT_MS. */
 export type TimeLimit = number | { readonly timeout?: number };
 type Body<Row extends readonly unknown[]> = (...row: Row) => void | Promise<unknown>;
 
@@ -79,5 +87,5 @@ async function settle(result: void | Promise<unknown>): Promise<void> {
 }
 
 function options(limit: TimeLimit | undefined): { timeout: number } {
-  return { timeout: (typeof limit === "number" ? limit : limit?.timeout) ?? 5_000 };
+  return { timeout: (typeof limit === "number" ? limit : limit?.timeout) ?? defaultTimeoutMs };
 }

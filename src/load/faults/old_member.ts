@@ -255,15 +255,16 @@ class OldSession implements WireSink {
 
   /** Page by page; asking with an id acknowledges what is up to it. */
   async #readIndex(): Promise<void> {
-    for (let last = 0n, first = true;; first = false) {
-      const body = new MessageWriter().int(1, last).done();
-      const page = await this.#ask("chat.offline.index", body, first ? this.#events.indexed : () => {});
+    let last: bigint | undefined = 0n;
+    // Shown before anything that follows the page is looked at.
+    const heard = (page: Message | undefined) => {
+      if (last === 0n) this.#events.indexed();
+      last = undefined; // refused: what is missing is pushed
+      for (const row of page?.messages(1) ?? []) this.#show(last = row.int64(1), "");
+    };
+    while (last !== undefined) {
+      await this.#ask("chat.offline.index", new MessageWriter().int(1, last).done(), heard);
       if (this.conn.closedWhy !== "") return;
-      if (page === undefined) break; // refused: what is missing is pushed
-      const rows = page.messages(1);
-      if (rows.length === 0) break;
-      for (const row of rows) this.#show(row.int64(1), "");
-      last = this.#newest;
     }
     this.#reading = false;
   }
@@ -273,16 +274,17 @@ class OldSession implements WireSink {
     this.#events.show(`${messageId}`, id);
   }
 
-  /** Undefined: refused, or not answered. `heard` is called before anything that follows the answer is looked at. */
-  #ask(command: string, body: Uint8Array, heard = () => {}): Promise<Message | undefined> {
+  /** Undefined: refused, or not answered. `heard` is called with it at once. */
+  #ask(command: string, body: Uint8Array, heard: (answer: Message | undefined) => void = () => {}) {
     const sequence = ++this.#sequence;
-    return new Promise((resolve) => {
+    return new Promise<Message | undefined>((resolve) => {
       if (this.conn.closedWhy !== "") return resolve(undefined);
       const timer = setTimeout(() => {
         this.#asked.delete(sequence);
+        heard(undefined);
         resolve(undefined);
       }, ANSWER_MS);
-      this.#asked.set(sequence, (answer) => (clearTimeout(timer), heard(), resolve(answer)));
+      this.#asked.set(sequence, (answer) => (clearTimeout(timer), heard(answer), resolve(answer)));
       this.conn.send(encodePacket({ command, sequence, body }));
     });
   }
