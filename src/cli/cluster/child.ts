@@ -20,6 +20,11 @@ export interface Ended {
   readonly signal: string | null;
 }
 
+interface Answer {
+  readonly ok: boolean;
+  readonly problem: string | undefined;
+}
+
 /** One process of a cluster, on the runtime that we run on. */
 export class Child {
   readonly run: Run;
@@ -80,6 +85,12 @@ export class Child {
     return await this.#ask(ms) !== undefined;
   }
 
+  /** What it says that it lacks, or that it says nothing. */
+  async problem(): Promise<string> {
+    const answer = await this.#ask(2_000);
+    return answer?.problem ?? (answer ? "it does not say why" : `${this.run.readyUrl} does not answer`);
+  }
+
   /** Asks it to stop, and ends it after a while. */
   async stop(): Promise<void> {
     sendSignal(this.#child, "SIGTERM");
@@ -92,16 +103,25 @@ export class Child {
     sendSignal(this.#child, "SIGKILL");
   }
 
-  async #ask(ms: number): Promise<Response | undefined> {
+  async #ask(ms: number): Promise<Answer | undefined> {
     const { readyUrl, readyToken } = this.run;
     try {
       const headers = readyToken === undefined ? undefined : { authorization: `Bearer ${readyToken}` };
       const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(ms), ...(headers && { headers }) });
-      await answer.body?.cancel();
-      return answer;
+      return { ok: answer.ok, problem: problemIn(await answer.text()) };
     } catch {
       return undefined; // it does not listen yet, or is busy
     }
+  }
+}
+
+/** What a `/ready` says. */
+function problemIn(text: string): string | undefined {
+  try {
+    const { problem } = JSON.parse(text);
+    return typeof problem === "string" ? problem : undefined;
+  } catch {
+    return undefined; // not one of ours
   }
 }
 

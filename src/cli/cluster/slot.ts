@@ -128,7 +128,8 @@ export class Slot {
         );
       }
       if (systemClock.mono() > untilMs) {
-        throw new ImError("CONFIG", `Cannot start ${this.place.name}: ${child.run.readyUrl} does not say 200`);
+        const why = await child.problem();
+        throw new ImError("CONFIG", `Cannot start ${this.place.name}: not ready after ${READY_MS / 1_000} s: ${why}`);
       }
       await sleep(systemClock, LOOK_MS);
     }
