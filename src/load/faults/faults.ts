@@ -174,6 +174,7 @@ function outcomeOf(result: FaultRunResult, plan: PlanOptions): Outcome {
       result.seconds.toFixed(0)
     } s, ${rounds} rounds`,
     rows: [
+      ["judged", tiles.map(([name, count]) => `${name} ${grouped(count)}`).join(", ")],
       ["sends", `${grouped(verdict.attempts)}: ${grouped(verdict.acked)} acked, ${grouped(verdict.refused)} refused`],
       ["not answered", `${grouped(unanswered)}, of which ${grouped(verdict.unknownStored)} were stored`],
       ["failed for good (ours)", tally(result.failedOurs)],
