@@ -91,6 +91,17 @@ test.each([
   expect(ctx.status).toBe(status);
 });
 
+test.each<[string, Error, string[]]>([
+  ["what it needs is not there", new ImError("SYSTEM", "Cannot ask the database: gone"), ["warn"]],
+  ["a defect", new TypeError("x is undefined"), ["error"]],
+  ["a bad request", new ImError("INVALID_BODY", "Cannot talk: too long"), []],
+])("a failure is logged for what it is: %s", async (_name, thrown, levels) => {
+  const said: string[] = [];
+  const log = { ...silent, warn: () => void said.push("warn"), error: () => void said.push("error") };
+  await new CommandRouter(recover(log, () => NO_BODY)).add(route, () => Promise.reject(thrown)).run(context(), NO_BODY);
+  expect(said).toEqual(levels);
+});
+
 test("an unknown command is 301", async () => {
   const ctx = context("chat.unknown");
   const body = await new CommandRouter(recovering()).run(ctx, NO_BODY);

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { secretFile } from "../secret.ts";
@@ -70,8 +70,20 @@ export function writeEnvironment(data: string, env: Readonly<Record<string, stri
   writeWhole(environmentFile(data), `${lines.join("\n")}\n`);
 }
 
+/** Takes away what this process wrote. */
 export function removeState(data: string): void {
-  for (const file of [stateFile(data), pidFile(data), environmentFile(data)]) rmSync(file, { force: true });
+  rmSync(pidFile(data), { force: true });
+  if (!isOurs(data)) return;
+  for (const file of [stateFile(data), environmentFile(data)]) rmSync(file, { force: true });
+}
+
+/** Two may have begun in one folder at the same time: the other one goes on. */
+function isOurs(data: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(stateFile(data), "utf8")) as ClusterState).pid === process.pid;
+  } catch {
+    return true; // nobody's
+  }
 }
 
 function factsOf(child: Child) {

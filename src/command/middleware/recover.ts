@@ -20,7 +20,9 @@ export function recover(log: Logger, encodeError: (content: Content, message: st
       const name = statusOf(error);
       ctx.status = STATUS[name].wire;
       if (name !== "SYSTEM" || error.code === "CLOSED") return encodeError(ctx.content, error.message);
-      log.error("command failed", { command: ctx.header.command, app: ctx.app, account: ctx.account, error });
+      const fields = { command: ctx.header.command, app: ctx.app, account: ctx.account, error };
+      if (thrown instanceof ImError) log.warn("command failed", fields); // what it needs cannot be had now
+      else log.error("command failed", fields);
       return encodeError(ctx.content, "Cannot do this now: try again");
     }
   };
