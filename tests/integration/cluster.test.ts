@@ -156,12 +156,12 @@ describe("a cluster", () => {
   });
 
   test("of two gateways with one name the first is found, and the second says so until it is gone", async () => {
-    const [one, two] = [
-      await cluster.addGateway({ serviceId: "same" }),
-      await cluster.addGateway({ serviceId: "same" }),
-    ];
+    const one = await cluster.addGateway({ serviceId: "same" });
     await until(async () => (await readyOf(one.monitor)).status === 200);
-    await until(async () => (await readyOf(two.monitor)).problem.includes("another gateway with this id is linked"));
+    const two = await cluster.addGateway({ serviceId: "same" });
+    // One of the chat servers may have been quicker with the second: then naming has the first.
+    const words = /another gateway with this id is linked|has this name/;
+    await until(async () => words.test((await readyOf(two.monitor)).problem));
     await one[Symbol.asyncDispose]();
     await until(async () => (await readyOf(two.monitor)).status === 200);
     await two[Symbol.asyncDispose]();
