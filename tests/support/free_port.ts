@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { isBlockedByFetch } from "../../src/cli/fetch_ports.ts";
 
 /**
  * A port nobody listens on at this moment. Only for what must come back on the same port after a restart; everything
@@ -28,7 +29,9 @@ export async function freePorts(count: number): Promise<number> {
 /** Below the ports that systems give to outgoing connections: those of other tests would take it during a restart. */
 const LOWEST = 10_000, BELOW = 32_000;
 
+/** And of use: some are refused by fetch. */
 function isFree(port: number): Promise<boolean> {
+  if (isBlockedByFetch(port)) return Promise.resolve(false);
   const server = createServer();
   return new Promise((resolve) => {
     server.once("error", () => resolve(false));

@@ -5,6 +5,7 @@ import * as runtime from "#runtime";
 import { systemClock } from "../../base/clock.ts";
 import { ImError, reasonOf } from "../../base/errors.ts";
 import { petrelCommand } from "../banner.ts";
+import { isBlockedByFetch } from "../fetch_ports.ts";
 import { flagCommand } from "../flag_command.ts";
 import type { FlagValues } from "../flags.ts";
 import { LOG_LEVELS } from "../log.ts";
@@ -15,7 +16,7 @@ import { stopSignal } from "../stop_signal.ts";
 import { signToken } from "../token.ts";
 import { clusterBanner } from "./banner.ts";
 import { ClusterLines } from "./lines.ts";
-import { CLUSTER_PORTS, type ClusterPlan, MOST, placesOf } from "./plan.ts";
+import { CLUSTER_PORTS, type ClusterPlan, MOST, placesOf, portsOf } from "./plan.ts";
 import { leftBehind, runningIn } from "./running_cluster.ts";
 import { stateFile, writeEnvironment } from "./state_file.ts";
 import { OURS, Supervisor } from "./supervisor.ts";
@@ -88,6 +89,13 @@ async function run(options: Options): Promise<number> {
   await leftBehind(data, (text) => console.error(text));
   const plan: ClusterPlan = { ...options, secrets: secretsOf(data) };
   const { places, shared } = placesOf(plan);
+  const blocked = portsOf(places).find(isBlockedByFetch);
+  if (blocked !== undefined) {
+    throw new ImError(
+      "CONFIG",
+      `Cannot start: port ${blocked} would be used, which web clients refuse; another --port`,
+    );
+  }
   const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
   const names = [...places.map(({ name }) => name), OURS];
   const lines = new ClusterLines(names, colors, (text) => void process.stdout.write(text));

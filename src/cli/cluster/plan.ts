@@ -155,6 +155,12 @@ export function placesOf(plan: ClusterPlan): { places: Place[]; shared: Record<s
   return { places, shared: { ...shared, PETREL_ROYAL_URL: royalUrl, PETREL_TOKEN_SECRET: secrets.token } };
 }
 
+/** Every port that is listened on, now or after a restart. */
+export function portsOf(places: readonly Place[]): number[] {
+  const urls = places.flatMap(({ run }) => [run(0), run(1)].flatMap(({ urls }) => Object.values(urls)));
+  return [...new Set(urls.flatMap((url) => Number(/:(\d+)$/.exec(url)?.[1] ?? []) || []))];
+}
+
 /** Upstash's protocol in front of a Redis of ours. Each run has a folder of its own: the last one may still be ending. */
 function standIn({ port, data, log, secrets }: ClusterPlan, url: string): Place {
   return {

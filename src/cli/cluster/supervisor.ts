@@ -126,11 +126,12 @@ function shortName(randomBytes: (count: number) => Uint8Array): string {
 
 /**
  * When this process was killed: asks the others to stop, looking once a second, and ends. The files of a cluster that began
- * meanwhile stay.
+ * meanwhile stay. Who runs is remembered: the folder may be removed together with us.
  */
 function guard(...files: readonly [pids: string, state: string, environment: string]): void {
   const script = [
-    'while kill -0 "$1"; do sleep 1; done; [ -f "$2" ] || exit; read -r all < "$2"; kill $all; n=0',
+    'while kill -0 "$1"; do [ -f "$2" ] && read -r all < "$2"; sleep 1; done',
+    'if [ -f "$2" ]; then read -r all < "$2"; elif [ -d "${2%/*}" ]; then exit; fi; kill $all; n=0',
     'while [ $n -lt 10 ] && for p in $all; do kill -0 "$p" && break; done; do sleep 1; n=$((n+1)); done',
     'kill -9 $all; rm -f "$2"; if grep -q "^  \\"pid\\": $1,$" "$3"; then rm -f "$3" "$4"; fi',
   ].join("; ");
