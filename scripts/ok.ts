@@ -20,7 +20,7 @@ interface Step {
   readonly commands: () => readonly Command[];
   /** How many tests passed and failed, read from the output; without it the step itself counts as one. */
   readonly count?: (output: string) => Counts;
-  /** Files that fail are run again, alone. */
+  /** Files that fail on this runtime are run again, alone. */
   readonly again?: Runner;
   /** Why it cannot run here, and what to do about it; undefined: it can. */
   readonly skip?: () => string | undefined;
@@ -79,6 +79,7 @@ const STEPS: readonly Step[] = [
     what: "tests in Chromium, servers on both runtimes",
     commands: () => [bun("test", "--parallel=3", ...browserTests()), deno("task", "test-browser")],
     count: (output) => add(countBun(output), countDeno(output)),
+    again: "bun",
     skip: () => findChromium() === undefined ? NO_CHROMIUM : undefined,
   },
   { name: "fuzz", what: "decoders, 5 s each", commands: fuzzers },
