@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { type Clock, sleep } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { HttpEnv, ListenAt, Listening, Runtime } from "../comm/ports.ts";
 import { type ClusterConfig, ClusterPart } from "./cluster_part.ts";
@@ -21,6 +22,9 @@ export interface GatewayConfig
   /** Folder that may have a route.json. */
   readonly routes?: string | undefined;
 }
+
+const SERVE_MS = 5_000;
+const LOOK_MS = 20;
 
 /** A running gateway. Disposing lets its clients go, then stops it. */
 export interface GatewaySystem extends RunningServer {
@@ -50,9 +54,14 @@ export async function startGateway(
   stack.use(part);
   const problems = [() => cluster.problem(), () => links.problem, () => gateway.problem]; // the cause first
   const facts = () => ({ id: serviceId, channels: gateway.size });
-  const monitor = stack.use(await host.serve(config.monitor, host.monitor({ problems, facts })));
+  let takesClients = false;
+  const all = [...problems, () => takesClients ? undefined : "It takes no clients yet"];
+  const monitor = stack.use(await host.serve(config.monitor, host.monitor({ problems: all, facts })));
+  // Who takes another's place has its clients at once.
+  if (config.reusePort) await canServe(host.clock, problems);
   const tcp = config.tcp === "off" ? undefined : await part.listenTcp(config.tcp);
   const http = config.http === "off" ? undefined : await part.listenHttp(config.http, clientApp(config, part, host));
+  takesClients = true;
   stack.defer(() => cluster.leave());
   // Not before it has a chat server: routers send clients to whom naming tells.
   const register = (): void => tell(config, cluster, { http, tcp, monitor });
@@ -66,6 +75,12 @@ export async function startGateway(
     failed: new Promise(() => {}),
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
+}
+
+/** Waits until nothing is in the way of clients, for some seconds at most: then they are told what is. */
+async function canServe(clock: Clock, problems: readonly (() => string | undefined)[]): Promise<void> {
+  const untilMs = clock.mono() + SERVE_MS;
+  while (clock.mono() < untilMs && problems.some((problem) => problem() !== undefined)) await sleep(clock, LOOK_MS);
 }
 
 /** WebSocket clients, and pages. */

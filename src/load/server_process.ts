@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { freePorts } from "./free_ports.ts";
 import { guardProcess } from "./process_guard.ts";
 
 export interface ServerStart {
@@ -114,19 +114,4 @@ async function stopGently(child: ChildProcess, ended: Promise<unknown>): Promise
   const timer = setTimeout(() => process.kill(child.pid!, "SIGKILL"), 10_000); // Deno's child.kill sends one signal only
   await ended;
   clearTimeout(timer);
-}
-
-/** Ports of 127.0.0.1 that nobody listens on now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () =>
-      new Promise<net.Server>((resolve, reject) => {
-        const server = net.createServer();
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", () => resolve(server));
-      })),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

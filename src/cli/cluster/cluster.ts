@@ -5,7 +5,7 @@ import * as runtime from "#runtime";
 import { systemClock } from "../../base/clock.ts";
 import { ImError, reasonOf } from "../../base/errors.ts";
 import { petrelCommand } from "../banner.ts";
-import { isBlockedByFetch } from "../fetch_ports.ts";
+import { isBlockedByFetch } from "../../base/fetch_ports.ts";
 import { flagCommand } from "../flag_command.ts";
 import type { FlagValues } from "../flags.ts";
 import { LOG_LEVELS } from "../log.ts";

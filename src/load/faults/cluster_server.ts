@@ -1,5 +1,5 @@
 import path from "node:path";
-import { freePorts } from "../server_process.ts";
+import { freePorts } from "../free_ports.ts";
 import type { FaultTarget } from "./fault_target.ts";
 import { RoleProcess } from "./role_process.ts";
 

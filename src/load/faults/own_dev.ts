@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { freePorts } from "../server_process.ts";
+import { freePorts } from "../free_ports.ts";
 import { ownCommand } from "../target.ts";
 import { dayToken } from "../token.ts";
 import { FaultProxy } from "./fault_proxy.ts";
